@@ -1,0 +1,1 @@
+//! Benches: micro, against a real broker, against the peers

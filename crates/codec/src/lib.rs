@@ -1,0 +1,1 @@
+//! Bytes to Kafka record batches and protocol frames, and back: no I/O, no clock, no async

@@ -1,0 +1,1 @@
+//! A Kafka client in Rust with no C in it: producer, consumer and admin
