@@ -1,1 +1,3 @@
 //! Bytes to Kafka record batches and protocol frames, and back: no I/O, no clock, no async
+
+pub mod compress;
