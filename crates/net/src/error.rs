@@ -113,7 +113,7 @@ pub enum Error {
         node: i32,
     },
     /// The time for the whole call ran out.
-    #[error("{what} did not succeed in time; last error: {}", last_text(.last))]
+    #[error("{what} did not succeed in time; last error: {}", last_text(.last.as_deref()))]
     DeadlineExceeded {
         /// What was attempted.
         what: String,
@@ -137,8 +137,8 @@ fn described(range: Option<VersionRange>) -> String {
     range.map_or_else(|| "none".to_owned(), |range| range.to_string())
 }
 
-fn last_text(last: &Option<Box<Error>>) -> String {
-    last.as_ref().map_or_else(
+fn last_text(last: Option<&Error>) -> String {
+    last.map_or_else(
         || "none, the broker did not answer".to_owned(),
         ToString::to_string,
     )

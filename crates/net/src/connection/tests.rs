@@ -28,7 +28,7 @@ async fn answer(peer: &mut DuplexStream, correlation_id: i32, body: &[u8]) {
     peer.write_all(body).await.unwrap();
 }
 
-/// `ApiVersions` version 0: no error, Metadata 0 to 8, ApiVersions 0.
+/// `ApiVersions` version 0: no error, `Metadata` 0 to 8, `ApiVersions` 0.
 const VERSIONS: [u8; 18] = [0, 0, 0, 0, 0, 2, 0, 3, 0, 0, 0, 8, 0, 18, 0, 0, 0, 0];
 
 async fn open() -> (Connection, DuplexStream) {
