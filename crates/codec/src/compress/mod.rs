@@ -51,13 +51,7 @@ pub enum Compression {
 
 impl Compression {
     /// All codecs, in the order of their ids.
-    pub const ALL: [Self; 5] = [
-        Self::None,
-        Self::Gzip,
-        Self::Snappy,
-        Self::Lz4,
-        Self::Zstd,
-    ];
+    pub const ALL: [Self; 5] = [Self::None, Self::Gzip, Self::Snappy, Self::Lz4, Self::Zstd];
 
     /// The codec with this id in the attributes of a batch (bits 0 to 2, already masked).
     pub const fn from_id(id: u8) -> Option<Self> {
@@ -242,9 +236,7 @@ impl Decompressor {
                 .get_or_insert_default()
                 .decompress(input, limit, out),
             Compression::Snappy => snappy::decompress(input, limit, out),
-            Compression::Lz4 => {
-                lz4::decompress(input, lz4::HeaderChecksum::Verified, limit, out)
-            }
+            Compression::Lz4 => lz4::decompress(input, lz4::HeaderChecksum::Verified, limit, out),
             Compression::Zstd => self
                 .zstd
                 .get_or_insert_default()

@@ -16,8 +16,8 @@ const HEADER: [u8; 16] = *b"\x82SNAPPY\0\0\0\0\x01\0\0\0\x01";
 /// What snappy-java writes by default.
 const BLOCK: usize = 32 << 10;
 
-/// Keeps a zeroed scratch block: compressing into it and copying the result costs less than zeroing the
-/// worst case (38 KiB) at the end of the output for every block.
+/// Keeps a scratch block of the worst case (38 KiB): compressing into it and copying the result measured as
+/// fast as zeroing that much at the end of the output, and the output stays as small as its content.
 pub(super) struct Encoder {
     encoder: Box<raw::Encoder>,
     scratch: Box<[u8]>,
@@ -66,11 +66,10 @@ pub(super) fn decompress(
     // All declared lengths are added up first: nothing is reserved or decoded when they pass the limit.
     let mut total = 0;
     for block in Blocks(input) {
-        total += declared_len(block?, limit - total)
-            .map_err(|error| match error {
-                DecompressError::LimitExceeded { .. } => DecompressError::LimitExceeded { limit },
-                error => error,
-            })?;
+        total += declared_len(block?, limit - total).map_err(|error| match error {
+            DecompressError::LimitExceeded { .. } => DecompressError::LimitExceeded { limit },
+            error => error,
+        })?;
     }
     out.reserve_exact(total);
     for block in Blocks(input) {
@@ -88,33 +87,33 @@ impl<'a> Iterator for Blocks<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         while self.0.starts_with(&MAGIC) {
-            match self.0.get(HEADER.len()..) {
-                Some(rest) => self.0 = rest,
-                None => return self.truncated(),
-            }
+            let Some(rest) = self.0.get(HEADER.len()..) else {
+                return Some(Err(self.truncated()));
+            };
+            self.0 = rest;
         }
         if self.0.is_empty() {
             return None;
         }
         let Some((length, rest)) = self.0.split_first_chunk() else {
-            return self.truncated();
+            return Some(Err(self.truncated()));
         };
         // A negative length reads as one that no input can have.
         let Some((block, rest)) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)
         else {
-            return self.truncated();
+            return Some(Err(self.truncated()));
         };
         self.0 = rest;
         Some(Ok(block))
     }
 }
 
-impl<'a> Blocks<'a> {
-    fn truncated(&mut self) -> Option<Result<&'a [u8], DecompressError>> {
+impl Blocks<'_> {
+    fn truncated(&mut self) -> DecompressError {
         self.0 = &[];
-        Some(Err(DecompressError::Truncated {
+        DecompressError::Truncated {
             codec: Compression::Snappy,
-        }))
+        }
     }
 }
 
@@ -126,16 +125,14 @@ fn declared_len(block: &[u8], limit: usize) -> Result<usize, DecompressError> {
     }
     // The densest element is a copy of 64 bytes in 3.
     if length / 32 > block.len() {
-        return Err(corrupt(&"declared length is beyond what the block can hold"));
+        return Err(corrupt(
+            &"declared length is beyond what the block can hold",
+        ));
     }
     Ok(length)
 }
 
-fn decompress_block(
-    block: &[u8],
-    length: usize,
-    out: &mut Vec<u8>,
-) -> Result<(), DecompressError> {
+fn decompress_block(block: &[u8], length: usize, out: &mut Vec<u8>) -> Result<(), DecompressError> {
     let at = out.len();
     out.resize(at + length, 0);
     raw::Decoder::new()

@@ -205,7 +205,7 @@ proptest! {
     }
 
     #[test]
-    fn java_lz4_reads_only_blocks_of_the_size_promised(data in payload()) {
+    fn lz4_frames_of_ours_are_read_by_another_reader(data in payload()) {
         let wire = compressed(Compression::Lz4, None, &data);
         let mut out = Vec::new();
         lz4_flex::frame::FrameDecoder::new(&wire[..]).read_to_end(&mut out).unwrap();
@@ -388,7 +388,7 @@ fn a_tiny_input_reserves_little_under_a_large_limit() {
 
 #[test]
 fn snappy_is_written_as_xerial_in_blocks_of_32_kib() {
-    let out = compressed(Compression::Snappy, None, &[7; 40_000]);
+    let out = compressed(Compression::Snappy, None, &vec![7; 40_000]);
     assert_eq!(
         out[..16],
         [

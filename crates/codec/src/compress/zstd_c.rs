@@ -51,8 +51,7 @@ impl Encoder {
         out: &mut Vec<u8>,
     ) -> Result<(), CompressError> {
         self.scratch.clear();
-        self.scratch
-            .reserve(zstd_safe::compress_bound(input.len()));
+        self.scratch.reserve(zstd_safe::compress_bound(input.len()));
         self.context
             .compress2(&mut self.scratch, input)
             .map_err(failed)?;
