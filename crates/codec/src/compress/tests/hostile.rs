@@ -108,11 +108,13 @@ fn bombs() -> Vec<(&'static str, Compression, Vec<u8>)> {
     frame.extend(one[7..one.len() - 4].repeat(GIB >> 16));
     frame.extend([0; 4]);
     bombs.push(("one frame", Compression::Lz4, frame));
-    bombs.push((
-        "claimed content size",
-        Compression::Lz4,
-        lz4_frame(32, &zeros),
-    ));
+    // The header alone: what it claims is enough to refuse it.
+    for (codec, claim) in [
+        (Compression::Lz4, lz4_frame(32, &zeros)),
+        (Compression::Zstd, zstd::bulk::compress(&zeros, 3).unwrap()),
+    ] {
+        bombs.push(("claimed content size", codec, claim[..15].to_vec()));
+    }
     bombs.push((
         "claimed length of a bare block",
         Compression::Snappy,
@@ -151,14 +153,15 @@ fn a_bomb_is_refused_quickly_and_within_memory() {
 
 #[test]
 fn a_tiny_input_reserves_little_under_a_large_limit() {
-    let mut huge_claim = compressed(Compression::Snappy, None, b"");
-    huge_claim.extend(b"\0\0\0\x07\x80\x80\x80\x80\x04\0\0");
-    let mut lz4_claim = lz4_frame(32 | 3, b"x");
-    lz4_claim.truncate(15 + 4);
+    let mut claim_of_block = compressed(Compression::Snappy, None, b"");
+    claim_of_block.extend(b"\0\0\0\x07\x80\x80\x80\x80\x04\0\0");
+    // A block of a few bytes in a frame of 4 MiB blocks, without end mark.
+    let mut small_block = lz4_frame(3, &[0; 100]);
+    small_block.truncate(small_block.len() - 4);
     for (codec, input) in [
-        (Compression::Snappy, huge_claim),
+        (Compression::Snappy, claim_of_block),
         (Compression::Snappy, b"\x80\x80\x80\x80\x04\0\0".to_vec()),
-        (Compression::Lz4, lz4_claim),
+        (Compression::Lz4, small_block),
         (
             Compression::Lz4,
             compressed(Compression::Lz4, None, b"x")[..12].to_vec(),
