@@ -21,7 +21,7 @@ pub(super) fn read(text: &str) -> Result<Vec<(String, String)>, ConfigError> {
         match (unescape(key), unescape(value)) {
             (Ok(key), Ok(value)) => properties.push((key, value)),
             (Err(detail), _) | (_, Err(detail)) => {
-                findings.problem(Problem::malformed(line.number, detail))
+                findings.problem(Problem::malformed(line.number, detail));
             }
         }
     }
@@ -201,7 +201,7 @@ mod tests {
 
     type Loaded = Option<&'static [(&'static str, &'static str)]>;
 
-    /// What `java.util.Properties.load` (OpenJDK 17) made of each text; `None` where it threw.
+    /// What `java.util.Properties.load` (Java 17) made of each text; `None` where it threw.
     const JAVA: &[(&str, Loaded)] = &[
         ("a=b", Some(&[("a", "b")])),
         ("a = b ", Some(&[("a", "b ")])),
