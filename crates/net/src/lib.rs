@@ -14,6 +14,7 @@ mod backoff;
 mod broker;
 mod client_config;
 mod cluster;
+pub mod config;
 mod connection;
 mod coordinator;
 mod dial;

@@ -94,8 +94,9 @@ impl Decoder {
 
     /// Inflates one deflate stream from the front of `input`.
     ///
-    /// Steps of four times the input measured 20 % faster than steps of 64 KiB: between two steps the
-    /// library copies its window.
+    /// In steps of about four times the input, because the library copies its window between two of them: steps
+    /// of 16 KiB measured 610 MB/s on 1 MiB of JSON records, of 64 KiB 715, of 256 KiB 750 (`MultiGzDecoder`:
+    /// 740).
     fn inflate(
         &mut self,
         input: &mut &[u8],
@@ -104,7 +105,7 @@ impl Decoder {
     ) -> Result<(), DecompressError> {
         self.0.reset(false);
         let start = out.len();
-        let step = input.len().saturating_mul(4).clamp(4 << 10, 1 << 20);
+        let step = input.len().saturating_mul(4).clamp(4 << 10, 256 << 10);
         loop {
             let at = out.len();
             // One byte more than allowed tells a stream of exactly `limit` bytes from a longer one.

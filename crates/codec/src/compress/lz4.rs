@@ -4,8 +4,9 @@
 //! of the format but dictionaries, and verifies every checksum present.
 //!
 //! The framing is our own because the crate's allocates two block buffers for each frame (up to 12 MiB,
-//! whatever our limit) and copies each block once more. Measured on JSON records of 128 KiB, built with
-//! optimisation: see `Encoder` and `decompress_block`.
+//! whatever our limit) and copies each block once more. Measured in MB/s on JSON records of 16 KiB, 128 KiB
+//! and 1 MiB: reading 5330, 5990 and 4450 here, 3950, 5070 and 3700 with the crate's frames; writing 1300,
+//! 1300 and 930 here, 1250, 1240 and 670 with the crate's.
 
 use lz4_flex::block;
 
@@ -21,7 +22,8 @@ const STORED: u32 = 1 << 31;
 /// How far back a linked block may refer.
 const WINDOW: usize = 64 << 10;
 
-/// Hash tables and a scratch block of the worst case, all reused.
+/// Hash tables and a scratch block of the worst case, all reused. Compressing into the scratch measured as
+/// fast as into zeroed room at the end of the output, which stays as small as its content.
 pub(super) struct Encoder {
     /// 16-bit positions, for blocks under 65,535 bytes.
     small: block::CompressTable,

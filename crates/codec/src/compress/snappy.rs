@@ -16,8 +16,8 @@ const HEADER: [u8; 16] = *b"\x82SNAPPY\0\0\0\0\x01\0\0\0\x01";
 /// What snappy-java writes by default.
 const BLOCK: usize = 32 << 10;
 
-/// Keeps a zeroed scratch block: compressing into it and copying the result costs less than zeroing the
-/// worst case (38 KiB) at the end of the output for every block.
+/// Keeps a scratch block of the worst case (38 KiB): compressing into it and copying the result measured as
+/// fast as zeroing that much at the end of the output, and the output stays as small as its content.
 pub(super) struct Encoder {
     encoder: Box<raw::Encoder>,
     scratch: Box<[u8]>,
@@ -87,33 +87,33 @@ impl<'a> Iterator for Blocks<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         while self.0.starts_with(&MAGIC) {
-            match self.0.get(HEADER.len()..) {
-                Some(rest) => self.0 = rest,
-                None => return self.truncated(),
-            }
+            let Some(rest) = self.0.get(HEADER.len()..) else {
+                return Some(Err(self.truncated()));
+            };
+            self.0 = rest;
         }
         if self.0.is_empty() {
             return None;
         }
         let Some((length, rest)) = self.0.split_first_chunk() else {
-            return self.truncated();
+            return Some(Err(self.truncated()));
         };
         // A negative length reads as one that no input can have.
         let Some((block, rest)) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)
         else {
-            return self.truncated();
+            return Some(Err(self.truncated()));
         };
         self.0 = rest;
         Some(Ok(block))
     }
 }
 
-impl<'a> Blocks<'a> {
-    fn truncated(&mut self) -> Option<Result<&'a [u8], DecompressError>> {
+impl Blocks<'_> {
+    fn truncated(&mut self) -> DecompressError {
         self.0 = &[];
-        Some(Err(DecompressError::Truncated {
+        DecompressError::Truncated {
             codec: Compression::Snappy,
-        }))
+        }
     }
 }
 

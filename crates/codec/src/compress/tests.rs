@@ -1,7 +1,8 @@
 //! What every codec promises, whatever the library behind it.
 
+mod hostile;
+
 use std::io::{Read as _, Write as _};
-use std::time::{Duration, Instant};
 
 use lz4_flex::frame::{BlockMode, BlockSize, FrameEncoder, FrameInfo};
 use proptest::prelude::*;
@@ -192,20 +193,7 @@ proptest! {
     }
 
     #[test]
-    fn a_truncated_input_is_an_error_or_a_prefix(
-        (codec, input, data) in well_formed(),
-        cut in any::<proptest::sample::Index>(),
-    ) {
-        let cut = cut.index(input.len());
-        // Xerial streams have no end mark: cut between two blocks, the rest is a valid stream.
-        if let Ok(out) = decompressed(codec, &input[..cut], data.len()) {
-            prop_assert_eq!(codec, Compression::Snappy);
-            prop_assert!(data.starts_with(&out));
-        }
-    }
-
-    #[test]
-    fn java_lz4_reads_only_blocks_of_the_size_promised(data in payload()) {
+    fn lz4_frames_of_ours_are_read_by_another_reader(data in payload()) {
         let wire = compressed(Compression::Lz4, None, &data);
         let mut out = Vec::new();
         lz4_flex::frame::FrameDecoder::new(&wire[..]).read_to_end(&mut out).unwrap();
@@ -229,166 +217,9 @@ proptest! {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
-
-    #[test]
-    fn a_mutated_input_gives_a_value_or_an_error_within_the_limit(
-        (codec, mut input, data) in well_formed(),
-        changes in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..6),
-        near_the_start: bool,
-        limit in prop_oneof![0..1000usize, Just(200_000)],
-    ) {
-        for (at, byte) in changes {
-            // Headers and tables are at the start; that is where the interesting damage is.
-            let range = if near_the_start { input.len().min(64) } else { input.len() };
-            input[at.index(range)] = byte;
-        }
-        let mut decompressor = Decompressor::new();
-        check_within_limit(&mut decompressor, codec, &input, limit)?;
-        // A failure leaves nothing behind that spoils the next batch.
-        let again = compressed(codec, None, &data);
-        let mut out = Vec::new();
-        prop_assert_eq!(decompressor.decompress(codec, &again, data.len(), &mut out), Ok(()));
-        prop_assert!(out == data);
-    }
-
-    #[test]
-    fn any_bytes_give_a_value_or_an_error_within_the_limit(
-        codec in proptest::sample::select(&CODECS[..]),
-        magic: bool,
-        tail in proptest::collection::vec(any::<u8>(), 0..400),
-        limit in prop_oneof![0..1000usize, Just(200_000)],
-    ) {
-        let mut input = Vec::new();
-        if magic {
-            let whole = compressed(codec, None, b"x");
-            let header = [0, 10, 16, 7, 4][usize::from(codec.id())];
-            input.extend_from_slice(&whole[..header]);
-        }
-        input.extend(tail);
-        check_within_limit(&mut Decompressor::new(), codec, &input, limit)?;
-    }
-}
-
-fn check_within_limit(
-    decompressor: &mut Decompressor,
-    codec: Compression,
-    input: &[u8],
-    limit: usize,
-) -> Result<(), TestCaseError> {
-    let mut out = b"before".to_vec();
-    let result = decompressor.decompress(codec, input, limit, &mut out);
-    prop_assert!(out.starts_with(b"before"));
-    prop_assert!(out.len() <= 6 + limit);
-    prop_assert!(
-        out.capacity() <= 2 * limit + 1024,
-        "{} at {limit}",
-        out.capacity()
-    );
-    if result.is_err() {
-        prop_assert_eq!(out.len(), 6);
-    }
-    if codec == Compression::Lz4 {
-        let _ = decompressor.decompress_lz4_legacy(input, limit, &mut out);
-        prop_assert!(out.len() <= 6 + 2 * limit);
-    }
-    Ok(())
-}
-
-/// 1 GiB of zeros in each shape, made from repeated pieces where the format lets us.
-fn bombs() -> Vec<(&'static str, Compression, Vec<u8>)> {
-    const GIB: usize = 1 << 30;
-    let zeros = vec![0; 64 * MIB];
-    let mut bombs = Vec::new();
-    for codec in CODECS {
-        let piece = compressed(codec, None, &zeros);
-        bombs.push((
-            "many members or frames",
-            codec,
-            piece.repeat(GIB / zeros.len()),
-        ));
-    }
-    bombs.push((
-        "one frame without content size",
-        Compression::Zstd,
-        zstd_streamed(&zeros, 3),
-    ));
-    // 64 KiB blocks of zeros, 16,384 times, in one frame.
-    let one = compressed(Compression::Lz4, None, &zeros[..64 << 10]);
-    let mut frame = one[..7].to_vec();
-    frame.extend(one[7..one.len() - 4].repeat(GIB >> 16));
-    frame.extend([0; 4]);
-    bombs.push(("one frame", Compression::Lz4, frame));
-    bombs.push((
-        "claimed content size",
-        Compression::Lz4,
-        lz4_frame(32, &zeros),
-    ));
-    bombs.push((
-        "claimed length of a bare block",
-        Compression::Snappy,
-        b"\x80\x80\x80\x80\x04\x00\x00".to_vec(),
-    ));
-    let mut block = compressed(Compression::Snappy, None, b"");
-    block.extend(b"\0\0\0\x07\x80\x80\x80\x80\x04\0\0");
-    bombs.push(("claimed length of a block", Compression::Snappy, block));
-    bombs
-}
-
-#[test]
-fn a_bomb_is_refused_quickly_and_within_memory() {
-    for (shape, codec, input) in bombs() {
-        let mut out = Vec::new();
-        let begin = Instant::now();
-        let result = Decompressor::new().decompress(codec, &input, MIB, &mut out);
-        assert_eq!(
-            result,
-            Err(DecompressError::LimitExceeded { limit: MIB }),
-            "{codec} {shape}"
-        );
-        assert!(
-            out.capacity() <= 2 * MIB + 1024,
-            "{codec} {shape}: {}",
-            out.capacity()
-        );
-        // Expanding 1 GiB takes these builds many seconds.
-        assert!(
-            begin.elapsed() < Duration::from_secs(1),
-            "{codec} {shape}: {:?}",
-            begin.elapsed()
-        );
-    }
-}
-
-#[test]
-fn a_tiny_input_reserves_little_under_a_large_limit() {
-    let mut huge_claim = compressed(Compression::Snappy, None, b"");
-    huge_claim.extend(b"\0\0\0\x07\x80\x80\x80\x80\x04\0\0");
-    let mut lz4_claim = lz4_frame(32 | 3, b"x");
-    lz4_claim.truncate(15 + 4);
-    for (codec, input) in [
-        (Compression::Snappy, huge_claim),
-        (Compression::Snappy, b"\x80\x80\x80\x80\x04\0\0".to_vec()),
-        (Compression::Lz4, lz4_claim),
-        (
-            Compression::Lz4,
-            compressed(Compression::Lz4, None, b"x")[..12].to_vec(),
-        ),
-    ] {
-        let mut out = Vec::new();
-        assert!(
-            Decompressor::new()
-                .decompress(codec, &input, 2 << 30, &mut out)
-                .is_err()
-        );
-        assert!(out.capacity() < 8192, "{codec}: {}", out.capacity());
-    }
-}
-
 #[test]
 fn snappy_is_written_as_xerial_in_blocks_of_32_kib() {
-    let out = compressed(Compression::Snappy, None, &[7; 40_000]);
+    let out = compressed(Compression::Snappy, None, &vec![7; 40_000]);
     assert_eq!(
         out[..16],
         [
@@ -430,7 +261,8 @@ fn only_the_legacy_reader_takes_the_header_checksum_of_magic_0() {
     let mut frame = compressed(Compression::Lz4, None, b"records");
     // KAFKA-3160: over the magic number too.
     frame[6] = (xxh32::xxh32(&frame[..6]) >> 8) as u8;
-    assert_ne!(frame[6], 0x82);
+    // What Java 4.4 writes for magic 0.
+    assert_eq!(frame[6], 0x1a);
     let error = decompressed(Compression::Lz4, &frame, 100).unwrap_err();
     assert_eq!(
         error.to_string(),
