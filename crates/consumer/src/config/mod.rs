@@ -1,6 +1,7 @@
 //! The settings of a consumer. Defaults are those of the Java client (4.x).
 
 mod builder;
+mod properties;
 
 use std::time::Duration;
 
@@ -8,6 +9,9 @@ pub use builder::ConsumerBuilder;
 use klamm_net::ClientConfig;
 
 use crate::error::Error;
+
+/// The longest time that Kafka's properties can express.
+const TIME_MAX: Duration = Duration::from_millis(i32::MAX as u64);
 
 /// Where to start without a valid offset (`auto.offset.reset`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -132,6 +136,18 @@ impl ConsumerConfig {
             (
                 self.heartbeat_interval.is_zero() || self.max_poll_interval.is_zero(),
                 "heartbeat.interval.ms and max.poll.interval.ms must be above 0",
+            ),
+            (
+                [
+                    self.session_timeout,
+                    self.heartbeat_interval,
+                    self.max_poll_interval,
+                    self.auto_commit_interval,
+                    self.default_api_timeout.unwrap_or_default(),
+                ]
+                .iter()
+                .any(|time| *time > TIME_MAX),
+                "no time may be above 2147483647 ms",
             ),
             (
                 self.max_poll_records == 0,

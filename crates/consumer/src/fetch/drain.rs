@@ -52,6 +52,7 @@ pub(crate) struct Drain {
     position: i64,
     leader_epoch: i32,
     failed: Option<Error>,
+    done: bool,
 }
 
 impl Drain {
@@ -65,6 +66,7 @@ impl Drain {
             position: chunk.offset,
             leader_epoch: -1,
             failed: None,
+            done: false,
         }
     }
 
@@ -80,7 +82,10 @@ impl Drain {
                         spans.push(span);
                     }
                 }
-                Ok(None) => break,
+                Ok(None) => {
+                    self.done = true;
+                    break;
+                }
                 Err(reason) => {
                     self.failed = Some(Error::Corrupt {
                         partition: self.partition.clone(),
@@ -98,9 +103,9 @@ impl Drain {
         self.failed.as_ref()
     }
 
-    /// Whether everything was read.
-    pub(crate) fn is_done(&self) -> bool {
-        self.open.is_none() && self.failed.is_none()
+    /// Whether the end was seen.
+    pub(crate) const fn is_done(&self) -> bool {
+        self.done
     }
 
     pub(crate) const fn partition(&self) -> &TopicPartition {
@@ -248,6 +253,15 @@ mod tests {
         let second = drain.take(5, &mut opener());
         assert_eq!(offsets(&second), [5, 6]);
         assert_eq!((drain.position(), drain.is_done()), (7, true));
+    }
+
+    #[test]
+    fn a_portion_that_ends_with_a_batch_is_not_the_end() {
+        let mut drain = drain(0, joined(&[batch(0, 3), batch(3, 2)]));
+        assert_eq!(offsets(&drain.take(3, &mut opener())), [0, 1, 2]);
+        assert!(!drain.is_done());
+        assert_eq!(offsets(&drain.take(3, &mut opener())), [3, 4]);
+        assert!(drain.is_done());
     }
 
     #[test]
