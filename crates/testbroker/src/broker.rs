@@ -9,12 +9,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::BrokerId;
+use klamm_codec::ApiKey;
 use tokio::io::DuplexStream;
 use tokio::net::TcpListener;
 
 use crate::api::Peer;
 use crate::cluster::{Cluster, Node, Options};
-use crate::fault::{ApiKey, PlannedFault};
+use crate::fault::PlannedFault;
 use crate::shared::Shared;
 use crate::topic::TopicConfig;
 use crate::{connection, server};

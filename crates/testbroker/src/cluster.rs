@@ -11,10 +11,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::BrokerId;
+use klamm_codec::ApiKey;
 use tokio::time::Instant;
 
 use crate::coordinator::Coordinator;
-use crate::fault::{ApiKey, Faults};
+use crate::fault::Faults;
 use crate::topic::{Partition, Topic, TopicConfig, TopicId, name_is_valid};
 
 const TOPICS_MAX: usize = 10_000;

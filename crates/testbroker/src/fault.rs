@@ -7,49 +7,21 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use klamm_codec::{ApiKey, ErrorCode};
+
 use crate::TestBrokerError;
 
 /// Faults that may be queued at a time.
 pub(crate) const FAULTS_MAX: usize = 10_000;
-
-/// The number of a Kafka API.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct ApiKey(pub i16);
-
-/// Kafka's names.
-#[expect(missing_docs, reason = "the names are the documentation")]
-impl ApiKey {
-    pub const PRODUCE: Self = Self(0);
-    pub const FETCH: Self = Self(1);
-    pub const LIST_OFFSETS: Self = Self(2);
-    pub const METADATA: Self = Self(3);
-    pub const OFFSET_COMMIT: Self = Self(8);
-    pub const OFFSET_FETCH: Self = Self(9);
-    pub const FIND_COORDINATOR: Self = Self(10);
-    pub const JOIN_GROUP: Self = Self(11);
-    pub const HEARTBEAT: Self = Self(12);
-    pub const LEAVE_GROUP: Self = Self(13);
-    pub const SYNC_GROUP: Self = Self(14);
-    pub const DESCRIBE_GROUPS: Self = Self(15);
-    pub const LIST_GROUPS: Self = Self(16);
-    pub const API_VERSIONS: Self = Self(18);
-    pub const CREATE_TOPICS: Self = Self(19);
-    pub const DELETE_TOPICS: Self = Self(20);
-    pub const INIT_PRODUCER_ID: Self = Self(22);
-    pub const OFFSET_FOR_LEADER_EPOCH: Self = Self(23);
-    pub const CREATE_PARTITIONS: Self = Self(37);
-    pub const DELETE_GROUPS: Self = Self(42);
-    pub const DESCRIBE_CLUSTER: Self = Self(60);
-}
 
 /// What goes wrong with a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Fault {
     /// Answers this Kafka error code and does nothing.
-    Error(i16),
+    Error(ErrorCode),
     /// Does what was asked, but answers this Kafka error code.
-    ErrorAfter(i16),
+    ErrorAfter(ErrorCode),
     /// Closes the connection and does nothing.
     DropBefore,
     /// Does what was asked, then closes the connection instead of answering.

@@ -5,8 +5,7 @@
 //!
 //! - No transactions beyond InitProducerId, no consumer (KIP-848) or share groups, no ACLs, quotas, SASL or TLS. They are not announced.
 //! - Every fetch is answered without a session, as KIP-227 allows. All replicas are always in sync, so the high watermark is the log's end.
-//! - Records inside batches are not validated, and compressed batches not opened: ListOffsets by timestamp answers for them with the first offset
-//!   of the batch. Nothing is compacted.
+//! - Nothing is compacted, and retention is by size only.
 //! - A request with a forged array length can make the process run out of memory, as its messages come from a crate that trusts them. Frames are
 //!   limited to 100 MiB, but a test broker should not listen to strangers; it binds loopback only.
 //!
@@ -28,6 +27,8 @@ mod producer_state;
 mod server;
 mod shared;
 mod topic;
+mod validate;
 
 pub use broker::{TestBroker, TestBrokerBuilder, TestBrokerError};
-pub use fault::{ApiKey, Fault, PlannedFault};
+pub use fault::{Fault, PlannedFault};
+pub use klamm_codec::{ApiKey, ErrorCode};

@@ -10,8 +10,9 @@
 use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
+use klamm_codec::batch::BatchHeader;
 
-use crate::batch::{self, Header, Stamped};
+use crate::batch::{self, Stamped};
 
 /// The offset is outside what the log holds.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -30,7 +31,7 @@ pub(crate) struct Log {
 
 #[derive(Debug)]
 struct Stored {
-    header: Header,
+    header: BatchHeader,
     data: Bytes,
 }
 
@@ -58,7 +59,7 @@ impl Log {
     /// Appends the batch that `header` was parsed from; `append_time` replaces its records' timestamps. Returns its base offset.
     pub(crate) fn append(
         &mut self,
-        header: &Header,
+        header: &BatchHeader,
         batch: &[u8],
         leader_epoch: i32,
         append_time: Option<i64>,
@@ -67,22 +68,21 @@ impl Log {
         // A copy of its own: a slice would keep the whole request in memory.
         let mut data = BytesMut::from(&batch[..header.batch_bytes]);
         batch::assign(&mut data, base_offset, leader_epoch);
-        let mut header = Header {
+        let mut header = BatchHeader {
             base_offset,
             partition_leader_epoch: leader_epoch,
-            ..*header
+            ..header.clone()
         };
-        if let Some(timestamp) = append_time {
-            batch::set_append_time(&mut data, header.attributes, timestamp);
-            header = Header::parse(&data).expect("only fields of fixed place were changed");
-        }
+        let data = if let Some(timestamp) = append_time {
+            batch::set_append_time(&mut header, &mut data, timestamp);
+            batch::reseal(&header, data.freeze())
+        } else {
+            data.freeze()
+        };
         self.remember_epoch(leader_epoch, base_offset);
         self.end = header.last_offset() + 1;
         self.bytes += data.len();
-        self.batches.push_back(Stored {
-            header,
-            data: data.freeze(),
-        });
+        self.batches.push_back(Stored { header, data });
         self.drop_oldest();
         base_offset
     }

@@ -8,7 +8,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::batch::Header;
+use klamm_codec::batch::BatchHeader;
 
 /// As many batches as a producer may have in flight.
 const BATCHES_KEPT: usize = 5;
@@ -53,7 +53,7 @@ pub(crate) enum Verdict {
 
 impl ProducerStates {
     /// Judges a batch with a producer id; changes nothing.
-    pub(crate) fn judge(&self, header: &Header) -> Verdict {
+    pub(crate) fn judge(&self, header: &BatchHeader) -> Verdict {
         // A broker accepts any sequence of a producer it knows nothing of: its state may have been lost to retention.
         let Some(producer) = self.producers.get(&header.producer_id) else {
             return Verdict::Next;
@@ -87,7 +87,12 @@ impl ProducerStates {
     }
 
     /// Notes a batch that was judged [`Verdict::Next`] and appended at `base_offset`.
-    pub(crate) fn appended(&mut self, header: &Header, base_offset: i64, append_time: Option<i64>) {
+    pub(crate) fn appended(
+        &mut self,
+        header: &BatchHeader,
+        base_offset: i64,
+        append_time: Option<i64>,
+    ) {
         self.writes += 1;
         let producer = self
             .producers
@@ -123,7 +128,7 @@ impl ProducerStates {
     }
 }
 
-fn last_sequence(header: &Header) -> i32 {
+fn last_sequence(header: &BatchHeader) -> i32 {
     sequence_after(header.base_sequence, header.last_offset_delta)
 }
 

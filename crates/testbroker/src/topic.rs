@@ -1,19 +1,18 @@
 //! Topics and their partitions.
 //!
-//! Owns: which batches a partition accepts, who leads it, and what names and configurations topics may have.
+//! Owns: who leads a partition, how its log and its producers go together, and what names and configurations topics may have.
 //! Does not: know requests, or the other topics.
 
+use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::BrokerId;
 
-use crate::batch::{self, BatchError, Header};
 use crate::log::Log;
 use crate::producer_state::{ProducerStates, Verdict};
+use crate::validate::{Refused, validate};
 
 /// Kafka's default of `message.max.bytes`.
 const BATCH_BYTES_MAX: usize = 1_048_588;
-/// Kafka's default of `message.timestamp.after.max.ms`: an hour.
-const TIMESTAMP_AHEAD_MAX_MS: i64 = 3_600_000;
 const NAME_CHARS_MAX: usize = 249;
 
 /// A topic's id (KIP-516). The wire type lives in a crate that is no dependency of ours, hence the conversions.
@@ -129,13 +128,6 @@ pub(crate) struct Appended {
     pub(crate) append_time: Option<i64>,
 }
 
-/// A refused batch.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Refused {
-    pub(crate) error: ResponseError,
-    pub(crate) reason: &'static str,
-}
-
 impl Partition {
     /// A partition on `replicas`, the first of which leads.
     pub(crate) fn new(replicas: Vec<BrokerId>, bytes_max: usize) -> Self {
@@ -171,12 +163,12 @@ impl Partition {
     /// Appends the records of one partition of a Produce request, or says why not; `now` is in milliseconds since 1970.
     pub(crate) fn append(
         &mut self,
-        records: &[u8],
+        records: &Bytes,
         config: &TopicConfig,
         now: i64,
     ) -> Result<Appended, Refused> {
         let header = validate(records, config, now)?;
-        if header.has_producer_id() {
+        if header.producer_id >= 0 {
             match self.producers.judge(&header) {
                 Verdict::Next => {}
                 // Kafka answers the first writing's timestamp as append time, also for CreateTime topics.
@@ -190,16 +182,16 @@ impl Partition {
                     });
                 }
                 Verdict::OutOfOrder => {
-                    return refuse(
-                        ResponseError::OutOfOrderSequenceNumber,
-                        "sequence is not the next of its producer",
-                    );
+                    return Err(Refused {
+                        error: ResponseError::OutOfOrderSequenceNumber,
+                        reason: "sequence is not the next of its producer",
+                    });
                 }
                 Verdict::OldEpoch => {
-                    return refuse(
-                        ResponseError::InvalidProducerEpoch,
-                        "producer epoch is older than the current one",
-                    );
+                    return Err(Refused {
+                        error: ResponseError::InvalidProducerEpoch,
+                        reason: "producer epoch is older than the current one",
+                    });
                 }
             }
         }
@@ -207,7 +199,7 @@ impl Partition {
         let base_offset = self
             .log
             .append(&header, records, self.leader_epoch, append_time);
-        if header.has_producer_id() {
+        if header.producer_id >= 0 {
             self.producers.appended(&header, base_offset, append_time);
         }
         Ok(Appended {
@@ -215,83 +207,4 @@ impl Partition {
             append_time,
         })
     }
-}
-
-/// The checks of Kafka's `ProduceRequest.validateRecords`, `UnifiedLog` and `LogValidator`, in their order, as far as they go
-/// without opening compressed records.
-fn validate(records: &[u8], config: &TopicConfig, now: i64) -> Result<Header, Refused> {
-    let header = match Header::parse(records) {
-        Ok(header) => header,
-        Err(BatchError::Truncated { .. }) => {
-            return refuse(
-                ResponseError::InvalidRecord,
-                "a partition must have exactly one whole record batch",
-            );
-        }
-        Err(BatchError::Length { .. }) => {
-            return refuse(ResponseError::CorruptMessage, "record size is impossible");
-        }
-    };
-    if header.magic != batch::MAGIC {
-        return refuse(
-            ResponseError::InvalidRecord,
-            "only record batches with magic version 2 are allowed",
-        );
-    }
-    if Header::parse(&records[header.batch_bytes..]).is_ok() {
-        return refuse(
-            ResponseError::InvalidRecord,
-            "a partition must have exactly one record batch",
-        );
-    }
-    if header.base_offset != 0 {
-        return refuse(
-            ResponseError::InvalidRecord,
-            "the base offset of a record batch must be 0",
-        );
-    }
-    if header.batch_bytes > config.batch_bytes_max {
-        return refuse(
-            ResponseError::MessageTooLarge,
-            "record batch is larger than max.message.bytes",
-        );
-    }
-    if !batch::crc_is_valid(&header, records) {
-        return refuse(
-            ResponseError::CorruptMessage,
-            "record batch has a wrong CRC",
-        );
-    }
-    if header.record_count <= 0
-        || i64::from(header.record_count) != i64::from(header.last_offset_delta) + 1
-    {
-        return refuse(
-            ResponseError::InvalidRecord,
-            "record count does not match the last offset delta",
-        );
-    }
-    if header.is_control() {
-        return refuse(
-            ResponseError::InvalidRecord,
-            "clients are not allowed to write control records",
-        );
-    }
-    if header.has_producer_id() && header.base_sequence < 0 {
-        return refuse(
-            ResponseError::InvalidRecord,
-            "record batch has a producer id but no sequence",
-        );
-    }
-    if !config.log_append_time && header.max_timestamp.saturating_sub(now) > TIMESTAMP_AHEAD_MAX_MS
-    {
-        return refuse(
-            ResponseError::InvalidTimestamp,
-            "timestamp is more than message.timestamp.after.max.ms ahead",
-        );
-    }
-    Ok(header)
-}
-
-fn refuse<T>(error: ResponseError, reason: &'static str) -> Result<T, Refused> {
-    Err(Refused { error, reason })
 }

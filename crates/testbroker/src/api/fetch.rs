@@ -7,10 +7,10 @@ use kafka_protocol::messages::fetch_response::{
     FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
 };
 use kafka_protocol::messages::{FetchRequest, FetchResponse};
+use klamm_codec::batch::BatchHeader;
 use tokio::time::{Instant, sleep_until};
 
 use super::{Call, Reply, Serve, millis, text};
-use crate::batch::Header;
 use crate::cluster::Cluster;
 use crate::fault::Target;
 use crate::topic::TopicId;
@@ -165,11 +165,9 @@ fn read_partition(
         return failed(index, ResponseError::OffsetOutOfRange.code());
     };
     // What does not begin with a whole batch is of no use to a client.
-    let records = if Header::parse(&records).is_ok() {
-        records
-    } else {
-        Bytes::new()
-    };
+    let starts_whole =
+        BatchHeader::parse(&records).is_ok_and(|header| header.batch_bytes <= records.len());
+    let records = if starts_whole { records } else { Bytes::new() };
     PartitionData::default()
         .with_partition_index(index)
         .with_high_watermark(log.end())

@@ -30,9 +30,11 @@ use kafka_protocol::protocol::{
     Decodable, Encodable, HeaderVersion, Message, Request, StrBytes, VersionRange,
 };
 
+use klamm_codec::ApiKey;
+
 use crate::cluster::Cluster;
 use crate::connection::Disconnect;
-use crate::fault::{ApiKey, Fault, Target};
+use crate::fault::{Fault, Target};
 use crate::shared::Shared;
 
 /// Who is at the other end, and of which node.
@@ -245,12 +247,12 @@ async fn run<R: Serve>(
             if let Some(target) = target {
                 call.fault = Some(PartitionFault {
                     target,
-                    code,
+                    code: code.0,
                     apply,
                 });
                 request.serve(&call).await
             } else {
-                let refusal = request.refuse(&call, code);
+                let refusal = request.refuse(&call, code.0);
                 if apply {
                     request.serve(&call).await;
                 }

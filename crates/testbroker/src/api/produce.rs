@@ -1,5 +1,6 @@
 //! Produce.
 
+use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::produce_request::TopicProduceData;
 use kafka_protocol::messages::produce_response::{
@@ -23,8 +24,8 @@ impl Serve for ProduceRequest {
             for topic in &self.topic_data {
                 let name = name_of(&cluster, call.version, topic);
                 let answer = |partition: &kafka_protocol::messages::produce_request::PartitionProduceData| {
-                    let records = partition.records.as_deref().unwrap_or_default();
-                    append(&mut cluster, call, name.as_deref(), partition.index, records)
+                    let records = partition.records.clone().unwrap_or_default();
+                    append(&mut cluster, call, name.as_deref(), partition.index, &records)
                 };
                 let partitions = topic.partition_data.iter().map(answer).collect();
                 response
@@ -100,7 +101,7 @@ fn append(
     call: &Call<'_>,
     topic: Option<&str>,
     index: i32,
-    records: &[u8],
+    records: &Bytes,
 ) -> PartitionProduceResponse {
     let Some(topic) = topic else {
         return failed(index, ResponseError::UnknownTopicId.code());
