@@ -281,11 +281,10 @@ impl Cluster {
             None if known.is_some() => return Err(ResponseError::InvalidProducerIdMapping),
             // The last epoch is kept for fencing, so the id is used up one before it.
             Some((producer_id, epoch)) if epoch < i16::MAX - 1 => (producer_id, epoch + 1),
-            Some(_) => (self.new_producer_id(), 0),
             None if self.transactional.len() >= TRANSACTIONAL_IDS_MAX => {
                 return Err(ResponseError::CoordinatorNotAvailable);
             }
-            None => (self.new_producer_id(), 0),
+            _ => (self.new_producer_id(), 0),
         };
         self.transactional.insert(id.to_owned(), next);
         Ok(next)

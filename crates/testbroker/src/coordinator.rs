@@ -42,7 +42,7 @@ pub(crate) struct Coordinator {
 }
 
 impl Coordinator {
-    /// Starts a JoinGroup; `request.id` is replaced. The answer comes through the receiver.
+    /// Starts a `JoinGroup`; `request.id` is replaced. The answer comes through the receiver.
     pub(crate) fn join(
         &mut self,
         now: Instant,
@@ -60,7 +60,7 @@ impl Coordinator {
         Ok(receiver)
     }
 
-    /// Starts a SyncGroup; `request.id` is replaced. The answer comes through the receiver.
+    /// Starts a `SyncGroup`; `request.id` is replaced. The answer comes through the receiver.
     pub(crate) fn sync(
         &mut self,
         now: Instant,

@@ -3,7 +3,7 @@
 //! [`TestBroker`] speaks Kafka's protocol over TCP on loopback or over memory, keeps a bounded amount of data in memory, and makes on request the
 //! faults that real clusters make rarely. It behaves as Kafka 4.3 where a client can tell, with these known differences:
 //!
-//! - No transactions beyond InitProducerId, no consumer (KIP-848) or share groups, no ACLs, quotas, SASL or TLS. They are not announced.
+//! - No transactions beyond `InitProducerId`, no consumer (KIP-848) or share groups, no ACLs, quotas, SASL or TLS. They are not announced.
 //! - Every fetch is answered without a session, as KIP-227 allows. All replicas are always in sync, so the high watermark is the log's end.
 //! - Nothing is compacted, and retention is by size only.
 //! - A request with a forged array length can make the process run out of memory, as its messages come from a crate that trusts them. Frames are
@@ -26,6 +26,8 @@ mod log;
 mod producer_state;
 mod server;
 mod shared;
+#[cfg(test)]
+mod testing;
 mod topic;
 mod validate;
 

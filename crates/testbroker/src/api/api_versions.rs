@@ -1,4 +1,4 @@
-//! ApiVersions (KIP-35, KIP-511, KIP-584).
+//! `ApiVersions` (KIP-35, KIP-511, KIP-584).
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::api_versions_response::{

@@ -1,4 +1,4 @@
-//! DescribeCluster (KIP-700).
+//! `DescribeCluster` (KIP-700).
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;

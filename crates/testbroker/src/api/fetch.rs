@@ -142,15 +142,10 @@ fn read_partition(
     // Since version 11 consumers may read from any replica (KIP-392).
     let may_read = partition.leader == call.peer.node
         || call.version >= 11 && partition.replicas.contains(&call.peer.node);
-    let allowed = partition
-        .check_epoch(request.current_leader_epoch)
-        .and_then(|()| {
-            if may_read {
-                Ok(())
-            } else {
-                Err(ResponseError::NotLeaderOrFollower)
-            }
-        });
+    let allowed = match partition.check_epoch(request.current_leader_epoch) {
+        Ok(()) if !may_read => Err(ResponseError::NotLeaderOrFollower),
+        checked => checked,
+    };
     if let Err(error) = allowed {
         let data = failed(index, error.code());
         // KIP-951: only for errors that a newer leader cures.

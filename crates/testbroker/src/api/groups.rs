@@ -1,4 +1,4 @@
-//! ListGroups, DescribeGroups, DeleteGroups.
+//! `ListGroups`, `DescribeGroups`, `DeleteGroups`.
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::delete_groups_response::DeletableGroupResult;
@@ -109,7 +109,7 @@ impl Serve for DeleteGroupsRequest {
                 check_coordinator(&cluster, call, id).and_then(|()| cluster.coordinator.delete(id));
             DeletableGroupResult::default()
                 .with_group_id(id.clone())
-                .with_error_code(code(&result))
+                .with_error_code(code(result))
         });
         Reply::Answer(DeleteGroupsResponse::default().with_results(results.collect()))
     }

@@ -1,4 +1,6 @@
-//! ListOffsets and OffsetForLeaderEpoch (KIP-79, KIP-320, KIP-734).
+//! `ListOffsets` and `OffsetForLeaderEpoch` (KIP-79, KIP-320, KIP-734).
+
+use std::cmp::Ordering;
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::list_offsets_request::ListOffsetsPartition;
@@ -156,12 +158,10 @@ fn epoch_end(
         Err(error) => return answer.with_error_code(error.code()),
     };
     // The current epoch ends where the log does, also if it has written nothing yet.
-    let end = if request.leader_epoch == partition.leader_epoch {
-        Some((partition.leader_epoch, partition.log.end()))
-    } else if request.leader_epoch > partition.leader_epoch {
-        None
-    } else {
-        partition.log.end_of_epoch(request.leader_epoch)
+    let end = match request.leader_epoch.cmp(&partition.leader_epoch) {
+        Ordering::Equal => Some((partition.leader_epoch, partition.log.end())),
+        Ordering::Greater => None,
+        Ordering::Less => partition.log.end_of_epoch(request.leader_epoch),
     };
     match end {
         Some((epoch, offset)) => answer.with_leader_epoch(epoch).with_end_offset(offset),

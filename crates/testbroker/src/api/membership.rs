@@ -1,4 +1,4 @@
-//! FindCoordinator, JoinGroup, SyncGroup, Heartbeat, LeaveGroup.
+//! `FindCoordinator`, `JoinGroup`, `SyncGroup`, Heartbeat, `LeaveGroup`.
 
 use std::time::Duration;
 
@@ -268,7 +268,7 @@ impl Serve for HeartbeatRequest {
                 .coordinator
                 .heartbeat(Instant::now(), &self.group_id, &caller)
         });
-        Reply::Answer(HeartbeatResponse::default().with_error_code(code(&result)))
+        Reply::Answer(HeartbeatResponse::default().with_error_code(code(result)))
     }
 
     fn refuse(&self, _: &Call<'_>, code: i16) -> HeartbeatResponse {
@@ -286,7 +286,7 @@ impl Serve for LeaveGroupRequest {
         let mut leave = |member_id: &str, instance_id: Option<&StrBytes>| {
             let instance_id = instance_id.map(StrBytes::as_str);
             code(
-                &cluster
+                cluster
                     .coordinator
                     .leave(now, &self.group_id, member_id, instance_id),
             )

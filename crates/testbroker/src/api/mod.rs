@@ -150,7 +150,7 @@ pub(crate) async fn answer(
     }
 }
 
-/// What ApiVersions tells: each API's key and versions, as `answer` serves them.
+/// What `ApiVersions` tells: each API's key and versions, as `answer` serves them.
 fn served() -> Vec<(i16, VersionRange)> {
     fn of<R: Request>() -> (i16, VersionRange) {
         (R::KEY, R::VERSIONS)
@@ -300,8 +300,8 @@ fn contains(range: VersionRange, version: i16) -> bool {
     (range.min..=range.max).contains(&version)
 }
 
-fn code(result: &Result<(), ResponseError>) -> i16 {
-    result.as_ref().err().map_or(0, ResponseError::code)
+fn code(result: Result<(), ResponseError>) -> i16 {
+    result.err().map_or(0, |error| error.code())
 }
 
 fn text(text: impl Into<String>) -> StrBytes {

@@ -1,4 +1,4 @@
-//! OffsetCommit and OffsetFetch.
+//! `OffsetCommit` and `OffsetFetch`.
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::offset_commit_request::OffsetCommitRequestTopic;
@@ -54,7 +54,7 @@ impl Serve for OffsetCommitRequest {
             let mut answer = OffsetCommitResponseTopic::default().with_name(topic.name.clone());
             for (partition, check) in topic.partitions.into_iter().zip(checks) {
                 let index = partition.partition_index;
-                answer.partitions.push(committed(index, code(&check)));
+                answer.partitions.push(committed(index, code(check)));
                 if check.is_ok() {
                     let committed = CommittedOffset {
                         offset: partition.committed_offset,

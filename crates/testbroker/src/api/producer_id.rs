@@ -1,4 +1,4 @@
-//! InitProducerId (KIP-98, KIP-360). Transactions themselves are not served.
+//! `InitProducerId` (KIP-98, KIP-360). Transactions themselves are not served.
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse, ProducerId};

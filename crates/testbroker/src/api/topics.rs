@@ -1,4 +1,4 @@
-//! CreateTopics, CreatePartitions, DeleteTopics.
+//! `CreateTopics`, `CreatePartitions`, `DeleteTopics`.
 
 use std::collections::{HashMap, HashSet};
 
@@ -145,7 +145,7 @@ impl Serve for CreatePartitionsRequest {
         let mut cluster = call.shared.cluster();
         let results = self.topics.iter().map(|topic| {
             let result = grow(&mut cluster, topic, self.validate_only);
-            grown(topic, code(&result))
+            grown(topic, code(result))
         });
         let response = CreatePartitionsResponse::default().with_results(results.collect());
         drop(cluster);

@@ -1,4 +1,4 @@
-//! JoinGroup, and the rebalances that it starts and ends.
+//! `JoinGroup`, and the rebalances that it starts and ends.
 
 use super::{
     Answer, Group, Instant, JoinAnswer, JoinRequest, MEMBERS_MAX, Member, NEW_MEMBER_JOIN_TIMEOUT,

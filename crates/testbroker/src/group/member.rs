@@ -18,13 +18,13 @@ pub(crate) struct Member {
     /// Name and metadata, the preferred one first.
     pub(crate) protocols: Vec<(String, Bytes)>,
     pub(crate) assignment: Bytes,
-    /// The JoinGroup that waits for the rebalance to end.
+    /// The `JoinGroup` that waits for the rebalance to end.
     pub(super) joining: Option<RequestId>,
-    /// The SyncGroup that waits for the leader's assignments.
+    /// The `SyncGroup` that waits for the leader's assignments.
     pub(super) syncing: Option<RequestId>,
-    /// Has sent its SyncGroup of this generation.
+    /// Has sent its `SyncGroup` of this generation.
     pub(super) synced: bool,
-    /// When it counts as dead. None while a JoinGroup or SyncGroup of it waits.
+    /// When it counts as dead. None while a `JoinGroup` or `SyncGroup` of it waits.
     pub(super) expires: Option<Instant>,
 }
 

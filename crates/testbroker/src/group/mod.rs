@@ -2,7 +2,7 @@
 //!
 //! Owns: members, generations, rebalances, and their deadlines. Does not: know topics or offsets, read clocks, wait.
 //!
-//! Each `handle_*` takes `now`, which never goes backwards. JoinGroup and SyncGroup answers come out of [`Group::poll_answer`], some at once and
+//! Each `handle_*` takes `now`, which never goes backwards. `JoinGroup` and `SyncGroup` answers come out of [`Group::poll_answer`], some at once and
 //! some after later requests or [`Group::handle_timeout`], which is due at [`Group::poll_timeout`]. Drain `poll_answer` after every call.
 //!
 //! ```text
@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Invariants
-//! - a request that waits belongs to a member: `joining` only in PreparingRebalance, `syncing` only in CompletingRebalance
+//! - a request that waits belongs to a member: `joining` only in `PreparingRebalance`, `syncing` only in `CompletingRebalance`
 //! - `leader` is a member unless there are none
 //! - members and pending members together are at most [`MEMBERS_MAX`]
 
@@ -31,7 +31,7 @@ pub(crate) use member::Member;
 
 /// Members, pending ones included, of one group.
 const MEMBERS_MAX: usize = 1000;
-/// How long a new member's JoinGroup may wait before its client is given up, as with Kafka.
+/// How long a new member's `JoinGroup` may wait before its client is given up, as with Kafka.
 const NEW_MEMBER_JOIN_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Names a request that may be answered later.
@@ -155,7 +155,7 @@ pub(crate) struct Group {
     pending: BTreeMap<String, Instant>,
     /// Instance ids and the member ids that hold them.
     instances: HashMap<String, String>,
-    /// When to stop waiting for members: to join in PreparingRebalance, to sync after it.
+    /// When to stop waiting for members: to join in `PreparingRebalance`, to sync after it.
     deadline: Option<Instant>,
     answers: VecDeque<(RequestId, Answer)>,
 }
