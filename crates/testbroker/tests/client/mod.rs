@@ -31,7 +31,11 @@ impl Client {
     }
 
     /// None if the broker closes the connection instead of answering.
-    pub(crate) async fn try_call<R: Request>(&mut self, version: i16, request: &R) -> Option<R::Response> {
+    pub(crate) async fn try_call<R: Request>(
+        &mut self,
+        version: i16,
+        request: &R,
+    ) -> Option<R::Response> {
         self.send(version, request).await;
         self.receive::<R>(version).await
     }
@@ -91,7 +95,11 @@ pub(crate) fn batch(values: &[&str], identity: ProducerIdentity) -> Bytes {
     builder.seal(identity, false, None).unwrap()
 }
 
-pub(crate) fn identity(producer_id: i64, producer_epoch: i16, base_sequence: i32) -> ProducerIdentity {
+pub(crate) fn identity(
+    producer_id: i64,
+    producer_epoch: i16,
+    base_sequence: i32,
+) -> ProducerIdentity {
     ProducerIdentity {
         producer_id,
         producer_epoch,
