@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-#[expect(clippy::wildcard_imports, reason = "the table below names them all")]
+#[allow(clippy::wildcard_imports, reason = "the table below names them all")]
 use kafka_protocol::messages::*;
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Message};
 

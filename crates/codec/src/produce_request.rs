@@ -86,10 +86,10 @@ pub fn encode(
     let batch_bytes: usize = splits.iter().map(|(_, batch)| batch.len()).sum();
     let size = (own.len() + batch_bytes - frame::SIZE_BYTES) as i32;
     own[..frame::SIZE_BYTES].copy_from_slice(&size.to_be_bytes());
-    interleave(Bytes::from(own), &splits)
+    interleave(&Bytes::from(own), &splits)
 }
 
-fn interleave(own: Bytes, splits: &[(usize, &Bytes)]) -> Vec<Bytes> {
+fn interleave(own: &Bytes, splits: &[(usize, &Bytes)]) -> Vec<Bytes> {
     let mut pieces = Vec::with_capacity(2 * splits.len() + 1);
     let mut start = 0;
     for (end, batch) in splits {

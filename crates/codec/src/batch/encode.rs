@@ -230,7 +230,7 @@ impl BatchBuilder {
             let mut compressed = Vec::with_capacity(bytes.len() / 2 + BATCH_HEADER_BYTES);
             compressed.resize(BATCH_HEADER_BYTES, 0);
             compressor.compress(&bytes[BATCH_HEADER_BYTES..], &mut compressed)?;
-            attributes |= i16::from(compressor.compression().id());
+            attributes |= i16::from(compressor.codec().id());
             bytes = compressed;
         }
         if transactional {
