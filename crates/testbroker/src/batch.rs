@@ -52,7 +52,7 @@ pub(crate) fn open(batch: &Bytes) -> Result<RecordBatch, Unreadable> {
     let batch = Batches::new(batch.clone()).next().and_then(Result::ok);
     let batch = batch.ok_or(Unreadable::Batch)?;
     batch
-        .into_records(&mut Decompressor, RECORDS_BYTES_MAX)
+        .into_records(&mut Decompressor::default(), RECORDS_BYTES_MAX)
         .map_err(|_| Unreadable::Compression)
 }
 

@@ -354,7 +354,7 @@ async fn metadata_names_topics_by_name_and_id_in_every_version() {
         Some(topic("orders"))
     );
     let mut other = by_id;
-    other.topic_id = Default::default();
+    other.topic_id = MetadataRequestTopic::default().topic_id;
     let request = MetadataRequest::default().with_topics(Some(vec![other]));
     assert_eq!(client.call(12, &request).await.topics[0].error_code, 100);
 }

@@ -13,7 +13,9 @@ use kafka_protocol::messages::{
     FetchRequest, FetchResponse, InitProducerIdRequest, ListOffsetsRequest, MetadataRequest,
     ProduceRequest,
 };
+use klamm_codec::batch::BatchBuilder;
 use klamm_codec::batch::{Batches, ProducerIdentity, TimestampType, crc_is_valid};
+use klamm_codec::compress::{Compression, Compressor, Decompressor};
 use klamm_testbroker::{ApiKey, ErrorCode, Fault, TestBroker};
 use tokio::time::Instant;
 
@@ -60,7 +62,7 @@ fn values(records: &Bytes) -> Vec<(i64, String)> {
         let batch = batch.unwrap();
         batch.verify_crc().unwrap();
         let records = batch
-            .into_records(&mut Default::default(), 1 << 20)
+            .into_records(&mut Decompressor::default(), 1 << 20)
             .unwrap();
         for record in records.records() {
             let record = record.unwrap();
@@ -517,4 +519,43 @@ async fn a_full_partition_forgets_its_oldest_batches() {
         ),
         (0, 7)
     );
+}
+
+#[tokio::test]
+async fn compressed_batches_are_checked_and_searched_like_others() {
+    for codec in Compression::ALL {
+        let (broker, mut client) = start().await;
+        let mut builder = BatchBuilder::new(Vec::new());
+        for index in 0..10 {
+            builder.append(100 + index, None, Some(b"value"), &[]);
+        }
+        let mut compressor = Compressor::new(codec, None).unwrap();
+        let records = builder.seal(NONE, false, Some(&mut compressor)).unwrap();
+        let request = produce_request("orders", 0, records.clone());
+        assert_eq!(produced(&client.call(PRODUCE, &request).await), (0, 0));
+        let partition = ListOffsetsPartition::default()
+            .with_timestamp(107)
+            .with_current_leader_epoch(-1);
+        let topics = ListOffsetsTopic::default()
+            .with_name(topic("orders"))
+            .with_partitions(vec![partition]);
+        let list = ListOffsetsRequest::default()
+            .with_replica_id((-1).into())
+            .with_topics(vec![topics]);
+        assert_eq!(
+            client.call(7, &list).await.topics[0].partitions[0].offset,
+            7,
+            "{codec:?}"
+        );
+        let response = client.call(FETCH, &fetch_request(0, 0)).await;
+        assert_eq!(
+            values(only_partition(&response).records.as_ref().unwrap()).len(),
+            10
+        );
+
+        // Zstd came with version 7 (KIP-110).
+        let expected = if codec == Compression::Zstd { 76 } else { 0 };
+        assert_eq!(produced(&client.call(6, &request).await).0, expected);
+        drop(broker);
+    }
 }

@@ -1,5 +1,7 @@
 //! Metadata.
 
+use std::collections::HashSet;
+
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
@@ -37,7 +39,10 @@ impl Serve for MetadataRequest {
             Some(topics) => {
                 let may_create = self.allow_auto_topic_creation || call.version < 4;
                 let names = topics.into_iter().filter_map(|topic| topic.name);
+                // Kafka makes a set of them.
+                let mut seen = HashSet::new();
                 names
+                    .filter(|name| seen.insert(name.clone()))
                     .map(|name| by_name(&mut cluster, &name, may_create))
                     .collect()
             }

@@ -8,6 +8,9 @@ use kafka_protocol::messages::produce_response::{
 };
 use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
 
+use klamm_codec::batch::BatchHeader;
+use klamm_codec::compress::Compression;
+
 use super::{Call, Reply, Serve, text};
 use crate::cluster::Cluster;
 use crate::fault::Target;
@@ -109,6 +112,13 @@ fn append(
     let fault = call.fault_of(topic, index);
     if let Some(fault) = fault.filter(|fault| !fault.apply) {
         return failed(index, fault.code);
+    }
+    // KIP-110: older clients could not read the batch back.
+    if call.version < 7
+        && BatchHeader::parse(records)
+            .is_ok_and(|header| header.attributes.compression_id() == Compression::Zstd.id())
+    {
+        return failed(index, ResponseError::UnsupportedCompressionType.code());
     }
     let (partition, config, now) = match cluster.partition_mut(topic, index) {
         Ok(found) => found,
