@@ -1,4 +1,5 @@
-//! Runs a test broker for clients outside of this process: `cargo run -p klamm-testbroker --example serve [port]`.
+//! Runs a test broker for clients outside of this process:
+//! `cargo run -p klamm-testbroker --example serve [port]`.
 
 use klamm_testbroker::TestBroker;
 

@@ -1,7 +1,7 @@
 //! What a leader does to a record batch besides storing it.
 //!
-//! Owns: the fields that a broker writes, and looking into the records. Does not: parse headers (`klamm_codec`), or
-//! judge whether a batch may be appended (`topic`).
+//! Owns: the fields that a broker writes, and looking into the records. Does not: parse headers
+//! (`klamm_codec`), or judge whether a batch may be appended (`topic`).
 
 use bytes::Bytes;
 use klamm_codec::batch::{
@@ -22,7 +22,8 @@ pub(crate) fn assign(batch: &mut [u8], base_offset: i64, leader_epoch: i32) {
     batch[LEADER_EPOCH_AT..LEADER_EPOCH_AT + 4].copy_from_slice(&leader_epoch.to_be_bytes());
 }
 
-/// Gives all records the broker's time, as `message.timestamp.type=LogAppendTime` asks for; `header` is that of `batch`.
+/// Gives all records the broker's time, as `message.timestamp.type=LogAppendTime` asks for;
+/// `header` is that of `batch`.
 pub(crate) fn set_append_time(header: &mut BatchHeader, batch: &mut [u8], timestamp: i64) {
     header.attributes = Attributes(header.attributes.0 | LOG_APPEND_TIME);
     header.max_timestamp = timestamp;

@@ -76,7 +76,8 @@ pub enum TestBrokerError {
 
 /// A Kafka cluster in this process.
 ///
-/// It ends with [`TestBroker::shutdown`] or when dropped: listeners and connections close, and all data is gone.
+/// It ends with [`TestBroker::shutdown`] or when dropped: listeners and connections close, and all
+/// data is gone.
 ///
 /// # Examples
 /// ```
@@ -117,7 +118,8 @@ impl TestBroker {
             .join(",")
     }
 
-    /// Connects to a node in memory. The addresses that the broker tells its clients are those of TCP all the same.
+    /// Connects to a node in memory. The addresses that the broker tells its clients are those of
+    /// TCP all the same.
     ///
     /// # Errors
     /// There is no such node.
@@ -154,8 +156,9 @@ impl TestBroker {
         Ok(())
     }
 
-    /// Queues a fault for the next request of `api`, or as many as [`Fault::times`](crate::Fault::times) says. Faults of one API are used
-    /// in the order of their injection, at most one per request.
+    /// Queues a fault for the next request of `api`, or as many as
+    /// [`Fault::times`](crate::Fault::times) says. Faults of one API are used in the order of their
+    /// injection, at most one per request.
     ///
     /// # Errors
     /// 10,000 faults are waiting already.
@@ -177,7 +180,8 @@ impl TestBroker {
         self.shared.cluster().requests(api)
     }
 
-    /// The batches that a partition holds, oldest first, as they were stored; none if there is no such partition.
+    /// The batches that a partition holds, oldest first, as they were stored; none if there is no
+    /// such partition.
     pub fn log(&self, topic: &str, partition: i32) -> Vec<Bytes> {
         let cluster = self.shared.cluster();
         cluster
@@ -276,8 +280,8 @@ impl TestBrokerBuilder {
         self.topic_with(name, partitions, Vec::<(String, String)>::new())
     }
 
-    /// Creates a topic with a configuration. `message.timestamp.type` and `max.message.bytes` are acted upon; other names that Kafka knows
-    /// are accepted.
+    /// Creates a topic with a configuration. `message.timestamp.type` and `max.message.bytes` are
+    /// acted upon; other names that Kafka knows are accepted.
     pub fn topic_with<Name: Into<String>, Value: Into<String>>(
         mut self,
         name: impl Into<String>,
@@ -296,13 +300,15 @@ impl TestBrokerBuilder {
         self
     }
 
-    /// The port of the first node on 127.0.0.1; the others take the following ones. Default: 0, any free port for each.
+    /// The port of the first node on 127.0.0.1; the others take the following ones. Default: 0, any
+    /// free port for each.
     pub fn port(mut self, port: u16) -> Self {
         self.port = port;
         self
     }
 
-    /// How many nodes, numbered from 1. Default: 1. They share all data, so any can lead any partition.
+    /// How many nodes, numbered from 1. Default: 1. They share all data, so any can lead any
+    /// partition.
     pub fn nodes(mut self, nodes: usize) -> Self {
         self.nodes = nodes;
         self
@@ -314,33 +320,36 @@ impl TestBrokerBuilder {
         self
     }
 
-    /// Whether a Metadata request that allows it creates topics (`auto.create.topics.enable`). Default: true, as with Kafka.
+    /// Whether a Metadata request that allows it creates topics (`auto.create.topics.enable`).
+    /// Default: true, as with Kafka.
     pub fn auto_create_topics(mut self, create: bool) -> Self {
         self.options.auto_create_topics = create;
         self
     }
 
-    /// Bytes of batches that a partition keeps; beyond, its oldest are dropped and its log starts later. Default: 64 MiB. The
-    /// newest batch is kept whatever its size.
+    /// Bytes of batches that a partition keeps; beyond, its oldest are dropped and its log starts
+    /// later. Default: 64 MiB. The newest batch is kept whatever its size.
     pub fn max_partition_bytes(mut self, bytes: usize) -> Self {
         self.options.partition_bytes_max = bytes;
         self
     }
 
-    /// Announces the feature `transaction.version` at this level, 0 to 2 (KIP-890). Default: not announced. Transactions
-    /// are not served at any level.
+    /// Announces the feature `transaction.version` at this level, 0 to 2 (KIP-890). Default: not
+    /// announced. Transactions are not served at any level.
     pub fn transaction_version(mut self, level: i16) -> Self {
         self.options.transaction_version = Some(level);
         self
     }
 
-    /// The shortest session timeout of a group member (`group.min.session.timeout.ms`). Default: 6 s, as with Kafka.
+    /// The shortest session timeout of a group member (`group.min.session.timeout.ms`). Default: 6
+    /// s, as with Kafka.
     pub fn min_session_timeout(mut self, timeout: Duration) -> Self {
         self.options.session_timeout_min = timeout;
         self
     }
 
-    /// Makes cluster, topic and member ids the same in every run, for simulation. Default: a new seed each time.
+    /// Makes cluster, topic and member ids the same in every run, for simulation. Default: a new
+    /// seed each time.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self

@@ -1,6 +1,7 @@
 //! Everything that the nodes share: topics, producer ids, groups, faults.
 //!
-//! Owns: the state behind the one lock. Does not: know message types beyond ids and errors, wait, or do I/O.
+//! Owns: the state behind the one lock. Does not: know message types beyond ids and errors, wait,
+//! or do I/O.
 //!
 //! Invariants
 //! - `topic_names` has exactly the topics of `topics`
@@ -80,7 +81,8 @@ impl Cluster {
         }
     }
 
-    /// Creates a topic whose leaders go round the nodes; `replicas` per partition, of all nodes if None.
+    /// Creates a topic whose leaders go round the nodes; `replicas` per partition, of all nodes if
+    /// None.
     pub(crate) fn create_topic(
         &mut self,
         name: &str,
@@ -253,7 +255,8 @@ impl Cluster {
         self.nodes.iter().find(|node| node.id == id)
     }
 
-    /// The node that coordinates a group or a transactional id, chosen as Kafka does: by Java's hash of the name.
+    /// The node that coordinates a group or a transactional id, chosen as Kafka does: by Java's
+    /// hash of the name.
     pub(crate) fn coordinator_of(&self, key: &str) -> &Node {
         let hash = key.encode_utf16().fold(0_i32, |hash, unit| {
             hash.wrapping_mul(31).wrapping_add(i32::from(unit))
@@ -267,7 +270,8 @@ impl Cluster {
         self.producer_ids - 1
     }
 
-    /// Gives a transactional id its next epoch. `known` is what the producer believes to have, if anything (KIP-360).
+    /// Gives a transactional id its next epoch. `known` is what the producer believes to have, if
+    /// anything (KIP-360).
     pub(crate) fn bump_transactional(
         &mut self,
         id: &str,

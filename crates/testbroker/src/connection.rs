@@ -5,8 +5,9 @@
 //! Invariants
 //! - answers leave in the order of their requests, because the next request is not looked at before
 //! - a frame is at most [`FRAME_BYTES_MAX`], and memory for it is taken as its bytes arrive
-//! - whatever a client sends, the worst that happens is that its connection closes. One exception is a known limit of the message crate: a forged
-//!   array length inside a request can make it reserve more memory than there is. A test broker lives with that
+//! - whatever a client sends, the worst that happens is that its connection closes. One exception
+//!   is a known limit of the message crate: a forged array length inside a request can make it
+//!   reserve more memory than there is. A test broker lives with that
 
 use std::sync::Arc;
 

@@ -1,11 +1,13 @@
 //! The groups of the cluster, their committed offsets, and the requests that wait for them.
 //!
-//! Owns: which groups exist. Does not: decide rebalances (`group`), know which node coordinates what (`cluster`).
+//! Owns: which groups exist. Does not: decide rebalances (`group`), know which node coordinates
+//! what (`cluster`).
 //!
 //! Invariants
 //! - at most [`GROUPS_MAX`] groups; idle ones without offsets make room for new ones
 //! - every waiting request is answered once, or its receiver is gone
-//! - after each call, [`Coordinator::poll_timeout`] may have moved; whoever sleeps by it must look again
+//! - after each call, [`Coordinator::poll_timeout`] may have moved; whoever sleeps by it must look
+//!   again
 
 use std::collections::{BTreeMap, HashMap};
 

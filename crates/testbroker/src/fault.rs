@@ -26,7 +26,8 @@ pub enum Fault {
     DropBefore,
     /// Does what was asked, then closes the connection instead of answering.
     DropAfter,
-    /// Waits before doing what was asked. Requests behind it on the same connection wait, too, as with Kafka.
+    /// Waits before doing what was asked. Requests behind it on the same connection wait, too, as
+    /// with Kafka.
     Delay(Duration),
 }
 
@@ -110,7 +111,8 @@ impl Faults {
         Ok(())
     }
 
-    /// Uses up the oldest fault for a request of `api`; `hits` tells whether the request has a partition.
+    /// Uses up the oldest fault for a request of `api`; `hits` tells whether the request has a
+    /// partition.
     pub(crate) fn take(
         &mut self,
         api: ApiKey,

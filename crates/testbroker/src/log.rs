@@ -1,11 +1,13 @@
 //! One partition's log: whole batches, oldest first.
 //!
-//! Owns: offsets, leader epochs of offsets, and how many bytes are kept. Does not: judge batches, know producers, wait.
+//! Owns: offsets, leader epochs of offsets, and how many bytes are kept. Does not: judge batches,
+//! know producers, wait.
 //!
 //! Invariants
 //! - batches follow each other by offset without overlap; `start <= end`
 //! - the last batch is always kept; without it, `bytes <= bytes_max`
-//! - there is one replica that matters, so the high watermark and the last stable offset are the log's end
+//! - there is one replica that matters, so the high watermark and the last stable offset are the
+//!   log's end
 
 use std::collections::VecDeque;
 
@@ -56,7 +58,8 @@ impl Log {
         }
     }
 
-    /// Appends the batch that `header` was parsed from; `append_time` replaces its records' timestamps. Returns its base offset.
+    /// Appends the batch that `header` was parsed from; `append_time` replaces its records'
+    /// timestamps. Returns its base offset.
     pub(crate) fn append(
         &mut self,
         header: &BatchHeader,
@@ -99,9 +102,11 @@ impl Log {
         self.batches.iter().map(|stored| &stored.data)
     }
 
-    /// Bytes from the batch that holds `offset` on, at most `bytes_max` of them; the last batch may be cut, as a broker cuts it.
+    /// Bytes from the batch that holds `offset` on, at most `bytes_max` of them; the last batch may
+    /// be cut, as a broker cuts it.
     ///
-    /// The first batch comes whole if `first_whole`, however large; else, if it does not fit, nothing comes.
+    /// The first batch comes whole if `first_whole`, however large; else, if it does not fit,
+    /// nothing comes.
     pub(crate) fn read(
         &self,
         offset: i64,

@@ -54,7 +54,8 @@ pub(crate) enum Verdict {
 impl ProducerStates {
     /// Judges a batch with a producer id; changes nothing.
     pub(crate) fn judge(&self, header: &BatchHeader) -> Verdict {
-        // A broker accepts any sequence of a producer it knows nothing of: its state may have been lost to retention.
+        // A broker accepts any sequence of a producer it knows nothing of: its state may have been
+        // lost to retention.
         let Some(producer) = self.producers.get(&header.producer_id) else {
             return Verdict::Next;
         };

@@ -44,13 +44,16 @@ impl Shared {
         self.cluster.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs a task until it ends or the broker closes; drops it if the broker is closed or has too many.
+    /// Runs a task until it ends or the broker closes; drops it if the broker is closed or has too
+    /// many.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(tasks) = tasks.as_mut() else { return };
         while tasks.try_join_next().is_some() {}
         if tasks.len() < TASKS_MAX {
             tasks.spawn_on(task, &self.runtime);
+        } else {
+            tracing::warn!(max = TASKS_MAX, "too many connections, refusing one");
         }
     }
 

@@ -1,7 +1,7 @@
 //! Topics and their partitions.
 //!
-//! Owns: who leads a partition, how its log and its producers go together, and what names and configurations topics may have.
-//! Does not: know requests, or the other topics.
+//! Owns: who leads a partition, how its log and its producers go together, and what names and
+//! configurations topics may have. Does not: know requests, or the other topics.
 
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
@@ -15,7 +15,8 @@ use crate::validate::{Refused, validate};
 const BATCH_BYTES_MAX: usize = 1_048_588;
 const NAME_CHARS_MAX: usize = 249;
 
-/// A topic's id (KIP-516). The wire type lives in a crate that is no dependency of ours, hence the conversions.
+/// A topic's id (KIP-516). The wire type lives in a crate that is no dependency of ours, hence the
+/// conversions.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct TopicId(pub(crate) [u8; 16]);
 
@@ -49,7 +50,8 @@ impl Default for TopicConfig {
 }
 
 impl TopicConfig {
-    /// Takes one entry of the topic's configuration over. Entries that change nothing here are known, but not acted upon.
+    /// Takes one entry of the topic's configuration over. Entries that change nothing here are
+    /// known, but not acted upon.
     pub(crate) fn set(&mut self, name: &str, value: &str) -> Result<(), ResponseError> {
         match name {
             "message.timestamp.type" => match value {
@@ -150,7 +152,8 @@ impl Partition {
         self.leader_epoch += 1;
     }
 
-    /// Compares the leader epoch that a client believes in with ours; -1 is "don't check" (KIP-320).
+    /// Compares the leader epoch that a client believes in with ours; -1 is "don't check"
+    /// (KIP-320).
     pub(crate) fn check_epoch(&self, believed: i32) -> Result<(), ResponseError> {
         match believed {
             ..0 => Ok(()),
@@ -160,7 +163,8 @@ impl Partition {
         }
     }
 
-    /// Appends the records of one partition of a Produce request, or says why not; `now` is in milliseconds since 1970.
+    /// Appends the records of one partition of a Produce request, or says why not; `now` is in
+    /// milliseconds since 1970.
     pub(crate) fn append(
         &mut self,
         records: &Bytes,
@@ -171,7 +175,8 @@ impl Partition {
         if header.producer_id >= 0 {
             match self.producers.judge(&header) {
                 Verdict::Next => {}
-                // Kafka answers the first writing's timestamp as append time, also for CreateTime topics.
+                // Kafka answers the first writing's timestamp as append time, also for CreateTime
+                // topics.
                 Verdict::Duplicate {
                     base_offset,
                     timestamp,

@@ -1,7 +1,8 @@
 //! Which record batches a producer may append.
 //!
-//! Owns: the checks of Kafka's `ProduceRequest.validateRecords`, `UnifiedLog` and `LogValidator`, in their order, because the first that fails
-//! is the error that a client sees. Does not: know sequences (`producer_state`), or look at keys and values.
+//! Owns: the checks of Kafka's `ProduceRequest.validateRecords`, `UnifiedLog` and `LogValidator`,
+//! in their order, because the first that fails is the error that a client sees. Does not: know
+//! sequences (`producer_state`), or look at keys and values.
 
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
@@ -21,7 +22,8 @@ pub(crate) struct Refused {
     pub(crate) reason: &'static str,
 }
 
-/// The header of the one batch in `records`, if it may be appended; `now` is in milliseconds since 1970.
+/// The header of the one batch in `records`, if it may be appended; `now` is in milliseconds since
+/// 1970.
 pub(crate) fn validate(
     records: &Bytes,
     config: &TopicConfig,

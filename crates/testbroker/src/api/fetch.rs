@@ -21,7 +21,8 @@ const READ_COMMITTED: i8 = 1;
 
 impl Serve for FetchRequest {
     async fn serve(self, call: &Call<'_>) -> Reply<FetchResponse> {
-        // Epoch 0 asks for a new session, -1 for none; all else goes on with one, and there are none.
+        // Epoch 0 asks for a new session, -1 for none; all else goes on with one, and there are
+        // none.
         if call.version >= 7 && self.session_epoch != 0 && self.session_epoch != -1 {
             let code = ResponseError::FetchSessionIdNotFound.code();
             return Reply::Answer(FetchResponse::default().with_error_code(code));

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::list_offsets_request::ListOffsetsPartition;
+use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::list_offsets_response::{
     ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
 };
@@ -31,7 +31,7 @@ const LATEST_TIERED: i64 = -5;
 impl Serve for ListOffsetsRequest {
     async fn serve(self, call: &Call<'_>) -> Reply<ListOffsetsResponse> {
         let cluster = call.shared.cluster();
-        let list = |topic: &kafka_protocol::messages::list_offsets_request::ListOffsetsTopic| {
+        let list = |topic: &ListOffsetsTopic| {
             let partitions = topic
                 .partitions
                 .iter()
@@ -46,7 +46,7 @@ impl Serve for ListOffsetsRequest {
     }
 
     fn refuse(&self, _: &Call<'_>, code: i16) -> ListOffsetsResponse {
-        let refused = |topic: &kafka_protocol::messages::list_offsets_request::ListOffsetsTopic| {
+        let refused = |topic: &ListOffsetsTopic| {
             let partitions = topic
                 .partitions
                 .iter()

@@ -5,8 +5,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::find_coordinator_response::Coordinator;
+use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use kafka_protocol::messages::join_group_response::JoinGroupResponseMember;
 use kafka_protocol::messages::leave_group_response::MemberResponse;
+use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use kafka_protocol::messages::{
     BrokerId, FindCoordinatorRequest, FindCoordinatorResponse, HeartbeatRequest, HeartbeatResponse,
     JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse, SyncGroupRequest,
@@ -141,10 +143,9 @@ fn start_join(
         .as_ref()
         .map_or(call.client_id.as_str(), |id| id.as_str());
     let new_member_id = cluster.new_member_id(prefix);
-    let protocol =
-        |protocol: &kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol| {
-            (protocol.name.to_string(), detached(&protocol.metadata))
-        };
+    let protocol = |protocol: &JoinGroupRequestProtocol| {
+        (protocol.name.to_string(), detached(&protocol.metadata))
+    };
     let join = JoinRequest {
         id: RequestId(0),
         member_id: request.member_id.to_string(),
@@ -230,13 +231,12 @@ fn start_sync(
     if request.group_id.is_empty() {
         return Err(ResponseError::InvalidGroupId);
     }
-    let assignment =
-        |assignment: &kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment| {
-            (
-                assignment.member_id.to_string(),
-                detached(&assignment.assignment),
-            )
-        };
+    let assignment = |assignment: &SyncGroupRequestAssignment| {
+        (
+            assignment.member_id.to_string(),
+            detached(&assignment.assignment),
+        )
+    };
     let sync = SyncRequest {
         id: RequestId(0),
         caller: caller(

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use kafka_protocol::ResponseError;
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
@@ -65,13 +66,12 @@ impl Serve for MetadataRequest {
         response.topics = match &self.topics {
             Some(topics) => {
                 let empty = || Some(topic_name("")).filter(|_| call.version < 12);
-                let refused =
-                    |topic: &kafka_protocol::messages::metadata_request::MetadataRequestTopic| {
-                        refused(
-                            topic.name.clone().or_else(empty),
-                            TopicId(topic.topic_id.into_bytes()),
-                        )
-                    };
+                let refused = |topic: &MetadataRequestTopic| {
+                    refused(
+                        topic.name.clone().or_else(empty),
+                        TopicId(topic.topic_id.into_bytes()),
+                    )
+                };
                 topics.iter().map(refused).collect()
             }
             None => cluster
@@ -121,7 +121,8 @@ fn by_name(cluster: &mut Cluster, name: &str, may_create: bool) -> MetadataRespo
     let error = if !name_is_valid(name) {
         ResponseError::InvalidTopicException
     } else if may_create && cluster.options.auto_create_topics {
-        // Since KRaft the request that makes a topic learns only that there is none; the next one sees it.
+        // Since KRaft the request that makes a topic learns only that there is none; the next one
+        // sees it.
         let partitions = cluster.options.partitions_default;
         match cluster.create_topic(name, partitions, None, TopicConfig::default()) {
             Ok(_) => ResponseError::UnknownTopicOrPartition,

@@ -1,6 +1,7 @@
 //! From a request frame to its answer.
 //!
-//! Owns: which APIs and versions are served, headers, and the carrying out of faults. Does not: know what requests mean; each family has its file.
+//! Owns: which APIs and versions are served, headers, and the carrying out of faults. Does not:
+//! know what requests mean; each family has its file.
 
 mod api_versions;
 mod describe;
@@ -156,7 +157,8 @@ fn served() -> Vec<(i16, VersionRange)> {
         (R::KEY, R::VERSIONS)
     }
     vec![
-        // Kafka says 0 although it refuses versions below 3: old librdkafka would not start otherwise (KAFKA-18659).
+        // Kafka says 0 although it refuses versions below 3: old librdkafka would not start
+        // otherwise (KAFKA-18659).
         (
             ProduceRequest::KEY,
             VersionRange {
@@ -223,52 +225,61 @@ async fn run<R: Serve>(
         .client_id
         .map(|id| id.to_string())
         .unwrap_or_default();
-    let mut call = Call {
+    let call = Call {
         shared,
         peer,
         version,
         client_id,
         fault: None,
     };
-    let awaits_answer = request.awaits_answer();
     let reply = match fault {
         None => request.serve(&call).await,
-        Some((Fault::DropBefore, _)) => return Err(Disconnect::Injected),
-        Some((Fault::DropAfter, _)) => {
-            request.serve(&call).await;
-            return Err(Disconnect::Injected);
-        }
-        Some((Fault::Delay(delay), _)) => {
-            tokio::time::sleep(delay).await;
-            request.serve(&call).await
-        }
-        Some((fault @ (Fault::Error(code) | Fault::ErrorAfter(code)), target)) => {
-            let apply = matches!(fault, Fault::ErrorAfter(_));
-            if let Some(target) = target {
-                call.fault = Some(PartitionFault {
-                    target,
-                    code: code.0,
-                    apply,
-                });
-                request.serve(&call).await
-            } else {
-                let refusal = request.refuse(&call, code.0);
-                if apply {
-                    request.serve(&call).await;
-                }
-                if awaits_answer {
-                    Reply::Answer(refusal)
-                } else {
-                    Reply::Close
-                }
-            }
-        }
+        Some((fault, target)) => serve_with_fault(request, call, fault, target).await?,
     };
     match reply {
         Reply::Answer(response) => encode::<R>(&response, version, header.correlation_id).map(Some),
         Reply::Nothing => Ok(None),
         Reply::Close => Err(Disconnect::FailedUnanswered),
     }
+}
+
+async fn serve_with_fault<R: Serve>(
+    request: R,
+    mut call: Call<'_>,
+    fault: Fault,
+    target: Option<Target>,
+) -> Result<Reply<R::Response>, Disconnect> {
+    let (code, apply) = match fault {
+        Fault::DropBefore => return Err(Disconnect::Injected),
+        Fault::DropAfter => {
+            request.serve(&call).await;
+            return Err(Disconnect::Injected);
+        }
+        Fault::Delay(delay) => {
+            tokio::time::sleep(delay).await;
+            return Ok(request.serve(&call).await);
+        }
+        Fault::Error(code) => (code.0, false),
+        Fault::ErrorAfter(code) => (code.0, true),
+    };
+    if let Some(target) = target {
+        call.fault = Some(PartitionFault {
+            target,
+            code,
+            apply,
+        });
+        return Ok(request.serve(&call).await);
+    }
+    let awaits_answer = request.awaits_answer();
+    let refusal = request.refuse(&call, code);
+    if apply {
+        request.serve(&call).await;
+    }
+    Ok(if awaits_answer {
+        Reply::Answer(refusal)
+    } else {
+        Reply::Close
+    })
 }
 
 /// A response frame, length included.

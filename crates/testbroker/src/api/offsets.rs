@@ -1,7 +1,9 @@
 //! `OffsetCommit` and `OffsetFetch`.
 
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::offset_commit_request::OffsetCommitRequestTopic;
+use kafka_protocol::messages::offset_commit_request::{
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
 use kafka_protocol::messages::offset_commit_response::{
     OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
@@ -31,10 +33,17 @@ impl Serve for OffsetCommitRequest {
             self.generation_id_or_member_epoch,
         );
         let check = |topic: &OffsetCommitRequestTopic| {
-            let check = |partition: &kafka_protocol::messages::offset_commit_request::OffsetCommitRequestPartition| {
-                let metadata = partition.committed_metadata.as_ref().map_or(0, |metadata| metadata.len());
+            let check = |partition: &OffsetCommitRequestPartition| {
+                let metadata = partition
+                    .committed_metadata
+                    .as_ref()
+                    .map_or(0, |metadata| metadata.len());
                 cluster.partition(&topic.name, partition.partition_index)?;
-                if metadata <= METADATA_BYTES_MAX { Ok(()) } else { Err(ResponseError::OffsetMetadataTooLarge) }
+                if metadata <= METADATA_BYTES_MAX {
+                    Ok(())
+                } else {
+                    Err(ResponseError::OffsetMetadataTooLarge)
+                }
             };
             topic.partitions.iter().map(check).collect()
         };
@@ -163,7 +172,8 @@ impl Serve for OffsetFetchRequest {
     }
 }
 
-/// What a group committed, for `wanted` partitions or all; a partition without commit has offset -1.
+/// What a group committed, for `wanted` partitions or all; a partition without commit has offset
+/// -1.
 fn fetch(
     cluster: &Cluster,
     call: &Call<'_>,

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::produce_request::TopicProduceData;
+use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::produce_response::{
     LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
 };
@@ -26,9 +26,15 @@ impl Serve for ProduceRequest {
             let mut cluster = call.shared.cluster();
             for topic in &self.topic_data {
                 let name = name_of(&cluster, call.version, topic);
-                let answer = |partition: &kafka_protocol::messages::produce_request::PartitionProduceData| {
+                let answer = |partition: &PartitionProduceData| {
                     let records = partition.records.clone().unwrap_or_default();
-                    append(&mut cluster, call, name.as_deref(), partition.index, &records)
+                    append(
+                        &mut cluster,
+                        call,
+                        name.as_deref(),
+                        partition.index,
+                        &records,
+                    )
                 };
                 let partitions = topic.partition_data.iter().map(answer).collect();
                 response

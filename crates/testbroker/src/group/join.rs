@@ -113,7 +113,8 @@ impl Group {
         }
     }
 
-    /// A static member that came back without its id gets a new one, and keeps its place if nothing else changed (KIP-345).
+    /// A static member that came back without its id gets a new one, and keeps its place if nothing
+    /// else changed (KIP-345).
     fn replace_static_member(&mut self, now: Instant, holder: &str, request: JoinRequest) {
         let new_id = request.new_member_id.clone();
         let is_leader = self.leader.as_deref() == Some(holder);
@@ -148,7 +149,8 @@ impl Group {
         if is_leader && skips {
             answer.skip_assignment = true;
         } else if is_leader {
-            // Before version 9 a returning leader must not learn that it leads, or it would assign anew.
+            // Before version 9 a returning leader must not learn that it leads, or it would assign
+            // anew.
             answer.members.clear();
             holder.clone_into(&mut answer.leader);
         }

@@ -1,9 +1,12 @@
 //! A classic consumer group (KIP-62, KIP-345, KIP-394) as a state machine without I/O.
 //!
-//! Owns: members, generations, rebalances, and their deadlines. Does not: know topics or offsets, read clocks, wait.
+//! Owns: members, generations, rebalances, and their deadlines. Does not: know topics or offsets,
+//! read clocks, wait.
 //!
-//! Each `handle_*` takes `now`, which never goes backwards. `JoinGroup` and `SyncGroup` answers come out of [`Group::poll_answer`], some at once and
-//! some after later requests or [`Group::handle_timeout`], which is due at [`Group::poll_timeout`]. Drain `poll_answer` after every call.
+//! Each `handle_*` takes `now`, which never goes backwards. `JoinGroup` and `SyncGroup` answers
+//! come out of [`Group::poll_answer`], some at once and some after later requests or
+//! [`Group::handle_timeout`], which is due at [`Group::poll_timeout`]. Drain `poll_answer` after
+//! every call.
 //!
 //! ```text
 //! Empty -> PreparingRebalance -> CompletingRebalance -> Stable
@@ -11,7 +14,8 @@
 //! ```
 //!
 //! Invariants
-//! - a request that waits belongs to a member: `joining` only in `PreparingRebalance`, `syncing` only in `CompletingRebalance`
+//! - a request that waits belongs to a member: `joining` only in `PreparingRebalance`, `syncing`
+//!   only in `CompletingRebalance`
 //! - `leader` is a member unless there are none
 //! - members and pending members together are at most [`MEMBERS_MAX`]
 

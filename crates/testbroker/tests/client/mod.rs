@@ -3,12 +3,19 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use bytes::{Bytes, BytesMut};
+use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use kafka_protocol::messages::fetch_response::PartitionData;
+use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
-    ProduceRequest, ProduceResponse, RequestHeader, ResponseHeader, TopicName,
+    FetchRequest, FetchResponse, GroupId, JoinGroupRequest, MetadataRequest, ProduceRequest,
+    ProduceResponse, RequestHeader, ResponseHeader, TopicName,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
-use klamm_codec::batch::{BatchBuilder, ProducerIdentity};
+use klamm_codec::batch::{BatchBuilder, Batches, ProducerIdentity};
+use klamm_codec::compress::Decompressor;
+use klamm_testbroker::TestBroker;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 pub(crate) struct Client {
@@ -125,4 +132,86 @@ pub(crate) fn produce_request(name: &str, partition: i32, records: Bytes) -> Pro
 pub(crate) fn produced(response: &ProduceResponse) -> (i16, i64) {
     let partition = &response.responses[0].partition_responses[0];
     (partition.error_code, partition.base_offset)
+}
+
+pub(crate) const NONE: ProducerIdentity = ProducerIdentity::NONE;
+pub(crate) const FETCH: i16 = 12;
+pub(crate) const PRODUCE: i16 = 12;
+
+pub(crate) async fn start() -> (TestBroker, Client) {
+    let broker = TestBroker::builder()
+        .topic("orders", 2)
+        .start()
+        .await
+        .unwrap();
+    let client = Client::new(broker.connect(1).unwrap());
+    (broker, client)
+}
+
+pub(crate) fn fetch_request(offset: i64, max_wait_ms: i32) -> FetchRequest {
+    let partition = FetchPartition::default()
+        .with_partition(0)
+        .with_fetch_offset(offset)
+        .with_current_leader_epoch(-1)
+        .with_last_fetched_epoch(-1)
+        .with_partition_max_bytes(1 << 20);
+    FetchRequest::default()
+        .with_max_wait_ms(max_wait_ms)
+        .with_min_bytes(1)
+        .with_max_bytes(1 << 20)
+        .with_session_epoch(-1)
+        .with_topics(vec![
+            FetchTopic::default()
+                .with_topic(topic("orders"))
+                .with_partitions(vec![partition]),
+        ])
+}
+
+pub(crate) fn only_partition(response: &FetchResponse) -> &PartitionData {
+    &response.responses[0].partitions[0]
+}
+
+pub(crate) fn values(records: &Bytes) -> Vec<(i64, String)> {
+    let mut values = Vec::new();
+    for batch in Batches::new(records.clone()) {
+        let batch = batch.unwrap();
+        batch.verify_crc().unwrap();
+        let records = batch
+            .into_records(&mut Decompressor::default(), 1 << 20)
+            .unwrap();
+        for record in records.records() {
+            let record = record.unwrap();
+            values.push((
+                record.offset,
+                String::from_utf8_lossy(record.value.unwrap()).into(),
+            ));
+        }
+    }
+    values
+}
+
+pub(crate) fn text(value: &str) -> StrBytes {
+    StrBytes::from_string(value.to_owned())
+}
+
+pub(crate) fn group(id: &str) -> GroupId {
+    GroupId(text(id))
+}
+
+pub(crate) fn join_request(group_id: &str, member_id: &str) -> JoinGroupRequest {
+    let protocol = JoinGroupRequestProtocol::default()
+        .with_name(text("range"))
+        .with_metadata(Bytes::from_static(b"meta"));
+    JoinGroupRequest::default()
+        .with_group_id(group(group_id))
+        .with_session_timeout_ms(10_000)
+        .with_rebalance_timeout_ms(60_000)
+        .with_member_id(text(member_id))
+        .with_protocol_type(text("consumer"))
+        .with_protocols(vec![protocol])
+}
+
+pub(crate) fn named(names: &[&str]) -> MetadataRequest {
+    let by_name = |name: &&str| MetadataRequestTopic::default().with_name(Some(topic(name)));
+    MetadataRequest::default().with_topics(Some(names.iter().map(by_name).collect()))
 }
