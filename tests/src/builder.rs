@@ -136,6 +136,8 @@ impl KafkaBuilder {
             common.set("controller.quorum.voters", voters.join(","));
             common.set("controller.listener.names", CONTROLLER);
         } else {
+            // A killed broker is gone for the others after this time.
+            common.set("zookeeper.session.timeout.ms", 6000);
             common.set("zookeeper.connect", format!("127.0.0.1:{zookeeper_port}"));
         }
         let nodes = (1..)
@@ -237,7 +239,8 @@ impl KafkaBuilder {
                 end => {
                     mark_kept(run_dir.path());
                     return Err(Error::new(format!(
-                        "storage could not be formatted ({end:?}):\n{}",
+                        "storage could not be formatted ({end:?}); the end of {}:\n{}",
+                        log.display(),
                         tail(&log)
                     )));
                 }

@@ -239,3 +239,49 @@ fn pom_text(version: Version) -> String {
          <dependencies>\n{dependencies}</dependencies></project>\n"
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run_dir::RunDir;
+
+    #[test]
+    fn a_cache_that_was_cut_changed_or_added_to_is_not_trusted() {
+        let run_dir = RunDir::create("jars").unwrap();
+        let folder = run_dir.path();
+        let (jar, other) = (folder.join("a.jar"), folder.join("b.jar"));
+        assert!(!sums_match(folder), "no sums yet");
+        fs::write(folder.join(SUMS), "").unwrap();
+        assert!(!sums_match(folder), "sums of nothing");
+
+        fs::write(&jar, "class").unwrap();
+        let output = run(checksum_command().current_dir(folder).arg("a.jar"), "").unwrap();
+        fs::write(folder.join(SUMS), output.stdout).unwrap();
+        assert!(sums_match(folder));
+
+        fs::write(&jar, "klass").unwrap();
+        assert!(!sums_match(folder), "changed");
+        fs::remove_file(&jar).unwrap();
+        assert!(!sums_match(folder), "missing");
+        fs::write(&jar, "class").unwrap();
+        fs::write(&other, "one more").unwrap();
+        assert!(!sums_match(folder), "added");
+    }
+
+    #[test]
+    fn tools_are_asked_for_only_where_they_were_published() {
+        assert!(
+            pom_text("4.3.1".parse().unwrap())
+                .contains("<dependency><groupId>org.apache.kafka</groupId><artifactId>kafka-tools")
+        );
+        let without = pom_text("4.4.0".parse().unwrap());
+        assert!(
+            without
+                .contains("<exclusion><groupId>org.apache.kafka</groupId><artifactId>kafka-tools<")
+        );
+        assert!(
+            !without
+                .contains("<dependency><groupId>org.apache.kafka</groupId><artifactId>kafka-tools")
+        );
+    }
+}

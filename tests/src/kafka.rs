@@ -12,7 +12,7 @@ use crate::node::{Node, START_PATIENCE};
 use crate::ports::random;
 use crate::run_dir::RunDir;
 use crate::tool::Tool;
-use crate::version::Version;
+use crate::version::{DEFAULT_VERSION, Version};
 use crate::wire;
 use crate::zookeeper::ZooKeeper;
 
@@ -73,9 +73,11 @@ impl Kafka {
             .iter()
             .filter(|node| node.was_started())
             .collect();
-        started
-            .iter()
-            .try_for_each(|node| node.wait_until_ready(started.len(), deadline))
+        let ready = |node: &&Node| {
+            node.wait_until_ready(started.len(), deadline)
+                .map_err(|what| node.failure(&what))
+        };
+        started.iter().try_for_each(ready)
     }
 
     /// Creates a topic with a unique name that starts with `prefix`, and waits until all its partitions have leaders.
@@ -223,9 +225,13 @@ impl Kafka {
 
     /// One of Kafka's command line tools by its class, such as `org.apache.kafka.tools.TopicCommand`.
     ///
-    /// 4.4.0 was published without them: there, take those of another version with [`Tool::new`].
-    pub fn tool(&self, class: &str) -> Tool {
-        Tool::new(&self.jars, class)
+    /// Whatever the brokers' version, the tools are those of [`DEFAULT_VERSION`]: classes moved between versions, and
+    /// 4.4.0 was published without them. For others there is [`Tool::new`].
+    ///
+    /// # Errors
+    /// The jars can't be had.
+    pub fn tool(&self, class: &str) -> Result<Tool> {
+        Ok(Tool::new(&Jars::of(DEFAULT_VERSION.parse()?)?, class))
     }
 
     /// A Java client of this cluster's version.

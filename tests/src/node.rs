@@ -110,8 +110,20 @@ impl Node {
     /// there, [`start`](Self::start) all and then wait.
     pub fn restart(&self) -> Result<()> {
         self.stop()?;
-        self.start()?;
-        self.wait_until_ready(1, Instant::now() + START_PATIENCE)
+        let deadline = Instant::now() + START_PATIENCE;
+        loop {
+            let logged = self.log().map_or(0, |log| log.len());
+            self.start()?;
+            let ready = self.wait_until_ready(1, deadline);
+            // A killed broker stays registered in ZooKeeper until its session ends, and a new one of the same id gives up
+            // then (KRaft has no such quirk).
+            let registered = self
+                .log()
+                .is_ok_and(|log| log[logged..].contains("NodeExistsException"));
+            if ready.is_ok() || !registered || self.is_running() || Instant::now() > deadline {
+                return ready.map_err(|what| self.failure(&what));
+            }
+        }
     }
 
     /// Stops the process where it stands (SIGSTOP): its connections stay open and nothing is answered.
@@ -196,11 +208,17 @@ impl Node {
     }
 
     /// Waits until this broker knows itself, a controller and `brokers` unfenced brokers in all.
-    pub(crate) fn wait_until_ready(&self, brokers: usize, deadline: Instant) -> Result<()> {
+    ///
+    /// The error is what it did instead, for [`failure`](Self::failure).
+    pub(crate) fn wait_until_ready(
+        &self,
+        brokers: usize,
+        deadline: Instant,
+    ) -> std::result::Result<(), String> {
         let mut last = String::new();
         let ready = wait_for(deadline.saturating_duration_since(Instant::now()), || {
             if !self.is_running() {
-                return Some(Err(self.failure("ended instead of answering")));
+                return Some(Err("ended instead of answering".to_owned()));
             }
             let answer =
                 wire::api_versions(self.port()).and_then(|()| wire::metadata(self.port(), None));
@@ -223,9 +241,9 @@ impl Node {
             }
         });
         ready.unwrap_or_else(|| {
-            Err(self.failure(&format!(
+            Err(format!(
                 "does not answer as one of {brokers} brokers ({last})"
-            )))
+            ))
         })
     }
 
@@ -249,7 +267,8 @@ impl Node {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn failure(&self, what: &str) -> Error {
+    /// An error about this broker with the end of its log, which is kept from now on.
+    pub(crate) fn failure(&self, what: &str) -> Error {
         mark_kept(&self.run_dir);
         let (id, port, log) = (self.plan.id, self.port(), self.log.display());
         Error::new(format!(

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::deadline::wait_for;
 use crate::error::{Error, Result};
 use crate::jars::Jars;
-use crate::run_dir::{RunDir, mark_kept, tail};
+use crate::run_dir::{RunDir, tail};
 use crate::supervisor::{Signal, Streams, Supervised};
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -47,7 +47,7 @@ pub struct RunningTool {
     errors: PathBuf,
     deadline: Instant,
     /// Holds the streams; dropped after the process.
-    run_dir: RunDir,
+    _run_dir: RunDir,
 }
 
 impl Tool {
@@ -130,7 +130,7 @@ impl Tool {
             output,
             errors,
             deadline: Instant::now() + self.patience,
-            run_dir,
+            _run_dir: run_dir,
         })
     }
 }
@@ -231,7 +231,6 @@ impl RunningTool {
     }
 
     fn failure(&self, what: &str) -> Error {
-        mark_kept(self.run_dir.path());
         let (output, errors) = (tail(&self.output), tail(&self.errors));
         Error::new(format!(
             "{} {what}; the end of its output:\n{output}\n{errors}",

@@ -129,6 +129,17 @@ fn a_broker_that_can_not_start_is_an_error_with_the_end_of_its_log() {
         .unwrap_err();
     let text = error.to_string();
     assert!(text.contains("num.io.threads"), "{text}");
+    // The log is kept for the reader of the error, who is this test.
+    let kept = text
+        .split("klamm-kafka")
+        .nth(1)
+        .and_then(|rest| rest.split('/').next());
+    let kept = std::env::temp_dir().join(format!(
+        "klamm-kafka{}",
+        kept.expect("the place of the log")
+    ));
+    assert!(kept.join("node-1/format.log").exists());
+    std::fs::remove_dir_all(kept).expect("ours to remove");
 }
 
 #[test]
@@ -318,12 +329,12 @@ fn a_tool_reads_its_input_and_a_running_one_shows_its_lines_and_dies_when_droppe
     let bootstrap = kafka.bootstrap();
     let arguments = ["--bootstrap-server", &bootstrap, "--topic", &topic];
     let mut consumer: RunningTool = kafka
-        .tool("org.apache.kafka.tools.consumer.ConsoleConsumer")
+        .tool("org.apache.kafka.tools.consumer.ConsoleConsumer")?
         .args(arguments)
         .arg("--from-beginning")
         .spawn()?;
     kafka
-        .tool("org.apache.kafka.tools.ConsoleProducer")
+        .tool("org.apache.kafka.tools.ConsoleProducer")?
         .args(arguments)
         .stdin("from a tool\n")
         .run()?;
@@ -336,7 +347,7 @@ fn a_tool_reads_its_input_and_a_running_one_shows_its_lines_and_dies_when_droppe
     assert!(!process_is_alive(pid));
 
     let error = kafka
-        .tool("org.apache.kafka.tools.TopicCommand")
+        .tool("org.apache.kafka.tools.TopicCommand")?
         .arg("--nonsense")
         .run()
         .unwrap_err();
