@@ -42,19 +42,18 @@ fn values(records: &[OracleRecord]) -> Vec<String> {
 }
 
 #[test]
-fn a_broker_is_dead_and_its_directory_gone_after_drop() -> Result<()> {
+fn a_broker_is_dead_and_its_data_gone_after_drop() -> Result<()> {
     let kafka = Kafka::builder().start()?;
     let node = kafka.node(0);
     let (pid, port) = (node.pid().expect("it runs"), node.port());
-    let run_dir = kafka.run_dir().to_owned();
-    assert!(process_is_alive(pid));
-    assert!(accepts(port));
+    let data_dir = node.data_dir();
+    assert!(process_is_alive(pid) && accepts(port) && data_dir.exists());
     assert_eq!(kafka.bootstrap(), format!("127.0.0.1:{port}"));
 
     drop(kafka);
     assert!(!process_is_alive(pid));
     assert!(!accepts(port));
-    assert!(!run_dir.exists());
+    assert!(!data_dir.exists());
     Ok(())
 }
 
@@ -138,7 +137,7 @@ fn a_broker_that_can_not_start_is_an_error_with_the_end_of_its_log() {
         "klamm-kafka{}",
         kept.expect("the place of the log")
     ));
-    assert!(kept.join("node-1/format.log").exists());
+    assert!(kept.join("node-1").exists());
     std::fs::remove_dir_all(kept).expect("ours to remove");
 }
 
