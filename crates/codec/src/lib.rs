@@ -1,1 +1,26 @@
-//! Bytes to Kafka record batches and protocol frames, and back: no I/O, no clock, no async
+//! Bytes to Kafka record batches and protocol frames, and back.
+//!
+//! Owns: the record batch format (v2) written in place and read as borrowed views, compression,
+//! frame headers, the table of API versions that klamm speaks, Kafka's error codes, murmur2.
+//!
+//! Does not: do I/O, read a clock, allocate per record, or know about connections.
+//!
+//! Invariants
+//! - no input makes it panic; every length is checked against what is left before it is used
+//! - a record is never copied on the way in: keys, values and headers borrow from the frame
+
+pub mod api;
+pub mod api_versions;
+pub mod batch;
+pub mod compress;
+pub mod error_code;
+pub mod fetch_response;
+pub mod frame;
+pub mod messages;
+pub mod murmur2;
+pub mod primitive;
+pub mod produce_request;
+
+pub use api::{ApiKey, VersionRange};
+pub use error_code::ErrorCode;
+pub use primitive::DecodeError;

@@ -1,1 +1,34 @@
-//! Connections, version negotiation, cluster metadata and request routing of the klamm Kafka client
+//! Connections, version negotiation, cluster metadata and request routing.
+//!
+//! Owns: the byte streams to brokers and what is in flight on them, what each broker speaks, the
+//! cluster as it is now, where a request has to go, when to try again.
+//!
+//! Does not: know what records, groups or transactions are.
+//!
+//! Invariants
+//! - responses are matched to their requests in order; a mismatch closes that connection only
+//! - every call ends by its deadline, and a dropped future leaves its connection in step
+//! - long polls have a connection of their own ([`Lane`])
+
+mod backoff;
+mod broker;
+mod client_config;
+mod cluster;
+mod connection;
+mod coordinator;
+mod dial;
+mod error;
+mod metadata;
+mod node;
+mod route;
+
+pub use backoff::Backoff;
+pub use broker::Lane;
+pub use client_config::{ClientConfig, HostPort};
+pub use cluster::Cluster;
+pub use connection::{Connection, PendingResponse};
+pub use coordinator::CoordinatorKind;
+pub use error::Error;
+pub use metadata::{Broker, ClusterSnapshot, Partition, Topic};
+pub use node::{NodeId, TopicId, TopicPartition};
+pub use route::{Route, Verdict};

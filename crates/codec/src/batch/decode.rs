@@ -1,0 +1,334 @@
+//! Reading record batches as borrowed views of the bytes that came off the socket.
+
+use bytes::Bytes;
+
+use super::encode::Header;
+use super::header::{
+    AT_LENGTH, BATCH_HEADER_BYTES, BatchHeader, LENGTH_PREFIX_BYTES, TimestampType, verify_crc,
+};
+use crate::compress::{Compression, DecompressError, Decompressor};
+use crate::primitive::{DecodeError, Reader};
+
+/// Walks the batches in the records field of a fetch response.
+///
+/// A partial batch at the end is normal (brokers cut at the byte limit) and is dropped. After an
+/// error the walk ends.
+#[derive(Clone, Debug)]
+pub struct Batches {
+    bytes: Bytes,
+}
+
+impl Batches {
+    /// The batches in `bytes`.
+    #[must_use]
+    pub const fn new(bytes: Bytes) -> Self {
+        Self { bytes }
+    }
+
+    fn next_batch(&mut self) -> Result<Option<Batch>, DecodeError> {
+        let Some(prefix) = self.bytes.get(..LENGTH_PREFIX_BYTES) else {
+            return Ok(None);
+        };
+        let length = Reader::starting_at(prefix, AT_LENGTH).int32("batch length")?;
+        let Some(batch_bytes) = usize::try_from(length)
+            .ok()
+            .and_then(|length| length.checked_add(LENGTH_PREFIX_BYTES))
+        else {
+            return Err(DecodeError::Invalid {
+                what: "batch length",
+                value: length.into(),
+            });
+        };
+        if batch_bytes > self.bytes.len() {
+            return Ok(None);
+        }
+        let header = BatchHeader::parse(&self.bytes)?;
+        let bytes = self.bytes.split_to(batch_bytes);
+        Ok(Some(Batch { header, bytes }))
+    }
+}
+
+impl Iterator for Batches {
+    type Item = Result<Batch, DecodeError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = self.next_batch().transpose();
+        if !matches!(next, Some(Ok(_))) {
+            self.bytes = Bytes::new();
+        }
+        next
+    }
+}
+
+/// One whole batch as it came off the socket; its records may be compressed.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    header: BatchHeader,
+    bytes: Bytes,
+}
+
+impl Batch {
+    /// The header.
+    #[must_use]
+    pub const fn header(&self) -> &BatchHeader {
+        &self.header
+    }
+
+    /// The bytes of the whole batch.
+    #[must_use]
+    pub const fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// Compares the stored CRC-32C with that of the bytes.
+    ///
+    /// # Errors
+    /// [`DecodeError::Crc`] if they differ.
+    pub fn verify_crc(&self) -> Result<(), DecodeError> {
+        verify_crc(&self.bytes, &self.header)
+    }
+
+    /// The batch with its records readable: decompressed if need be, into at most `limit` bytes.
+    ///
+    /// # Errors
+    /// [`DecompressError`] if the codec is unknown, the stream is broken, or it passes `limit`.
+    pub fn into_records(
+        self,
+        decompressor: &mut Decompressor,
+        limit: usize,
+    ) -> Result<RecordBatch, DecompressError> {
+        let id = self.header.attributes.compression_id();
+        let compression = Compression::from_id(id).ok_or(DecompressError::UnknownCodec { id })?;
+        let payload = self.bytes.slice(BATCH_HEADER_BYTES..);
+        let payload = if compression == Compression::None {
+            payload
+        } else {
+            let mut plain = Vec::new();
+            decompressor.decompress(compression, &payload, limit, &mut plain)?;
+            Bytes::from(plain)
+        };
+        Ok(RecordBatch {
+            header: self.header,
+            payload,
+        })
+    }
+}
+
+/// A batch whose records can be read.
+#[derive(Clone, Debug)]
+pub struct RecordBatch {
+    header: BatchHeader,
+    payload: Bytes,
+}
+
+/// A place between two records of a [`RecordBatch`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordCursor {
+    position: usize,
+    left: i32,
+}
+
+impl RecordCursor {
+    /// Records after this place.
+    #[must_use]
+    pub const fn records_left(self) -> i32 {
+        self.left
+    }
+}
+
+impl RecordBatch {
+    /// The header.
+    #[must_use]
+    pub const fn header(&self) -> &BatchHeader {
+        &self.header
+    }
+
+    /// The decompressed records, which every key and value of this batch borrows from.
+    #[must_use]
+    pub const fn payload(&self) -> &Bytes {
+        &self.payload
+    }
+
+    /// All records, in order.
+    #[must_use]
+    pub fn records(&self) -> Records<'_> {
+        self.records_from(self.start())
+    }
+
+    /// The place before the first record.
+    #[must_use]
+    pub const fn start(&self) -> RecordCursor {
+        RecordCursor {
+            position: 0,
+            left: self.header.record_count,
+        }
+    }
+
+    /// The records after `cursor`, a place in this same batch.
+    #[must_use]
+    pub fn records_from(&self, cursor: RecordCursor) -> Records<'_> {
+        let append_time = match self.header.attributes.timestamp_type() {
+            TimestampType::CreateTime => None,
+            TimestampType::LogAppendTime => Some(self.header.max_timestamp),
+        };
+        Records {
+            reader: Reader::starting_at(&self.payload, cursor.position),
+            left: cursor.left,
+            base_offset: self.header.base_offset,
+            base_timestamp: self.header.base_timestamp,
+            append_time,
+        }
+    }
+}
+
+/// The records of a batch, read one by one as they are asked for.
+#[derive(Clone, Debug)]
+pub struct Records<'a> {
+    reader: Reader<'a>,
+    left: i32,
+    base_offset: i64,
+    base_timestamp: i64,
+    append_time: Option<i64>,
+}
+
+impl<'a> Records<'a> {
+    /// The place that has been reached.
+    #[must_use]
+    pub const fn cursor(&self) -> RecordCursor {
+        RecordCursor {
+            position: self.reader.position(),
+            left: self.left,
+        }
+    }
+
+    #[inline]
+    fn read(&mut self) -> Result<Record<'a>, DecodeError> {
+        let record_bytes = self.reader.varint("record length")?;
+        let Ok(record_bytes) = usize::try_from(record_bytes) else {
+            return Err(DecodeError::Invalid {
+                what: "record length",
+                value: record_bytes.into(),
+            });
+        };
+        let mut reader = Reader::new(self.reader.take(record_bytes, "record")?);
+        reader.int8("record attributes")?;
+        let timestamp_delta = reader.varlong("timestamp delta")?;
+        let offset_delta = reader.varint("offset delta")?;
+        let key = reader.varint_bytes("record key")?;
+        let value = reader.varint_bytes("record value")?;
+        let headers = Headers::read(&mut reader)?;
+        Ok(Record {
+            offset: self.base_offset.wrapping_add(offset_delta.into()),
+            timestamp: match self.append_time {
+                Some(timestamp) => timestamp,
+                None => self.base_timestamp.wrapping_add(timestamp_delta),
+            },
+            key,
+            value,
+            headers,
+        })
+    }
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Result<Record<'a>, DecodeError>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.left <= 0 {
+            return None;
+        }
+        let record = self.read();
+        self.left = if record.is_ok() { self.left - 1 } else { 0 };
+        Some(record)
+    }
+}
+
+/// One record, borrowed from its batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// Offset in the partition.
+    pub offset: i64,
+    /// Milliseconds since the Unix epoch.
+    pub timestamp: i64,
+    /// The key; null and empty are different.
+    pub key: Option<&'a [u8]>,
+    /// The value; null is a tombstone on compacted topics.
+    pub value: Option<&'a [u8]>,
+    /// The headers.
+    pub headers: Headers<'a>,
+}
+
+/// The headers of a record, in order; they were checked when the record was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Headers<'a> {
+    bytes: &'a [u8],
+    count: i32,
+}
+
+impl<'a> Headers<'a> {
+    /// Checks all headers once, so that iterating cannot fail.
+    #[inline]
+    fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        let count = reader.varint("header count")?;
+        if count == 0 && reader.left() == 0 {
+            return Ok(Self::default());
+        }
+        if count < 0 {
+            return Err(DecodeError::Invalid {
+                what: "header count",
+                value: count.into(),
+            });
+        }
+        let bytes = reader.take(reader.left(), "headers")?;
+        let mut check = Reader::new(bytes);
+        for _ in 0..count {
+            read_header(&mut check)?;
+        }
+        if check.left() > 0 {
+            return Err(DecodeError::Invalid {
+                what: "bytes after the last header",
+                value: check.left() as i64,
+            });
+        }
+        Ok(Self { bytes, count })
+    }
+
+    /// Number of headers.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.count as usize
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The headers in the order they were written.
+    pub fn iter(&self) -> impl Iterator<Item = Header<'a>> + use<'a> {
+        let mut reader = Reader::new(self.bytes);
+        (0..self.count).map_while(move |_| read_header(&mut reader).ok())
+    }
+
+    /// The last header named `key`, as Java's `Headers.lastHeader`.
+    #[must_use]
+    pub fn last(&self, key: &str) -> Option<Header<'a>> {
+        let named = |header: &Header<'a>| header.key == key.as_bytes();
+        self.iter().filter(named).last()
+    }
+}
+
+fn read_header<'a>(reader: &mut Reader<'a>) -> Result<Header<'a>, DecodeError> {
+    let Some(key) = reader.varint_bytes("header key")? else {
+        return Err(DecodeError::Invalid {
+            what: "header key length",
+            value: -1,
+        });
+    };
+    Ok(Header {
+        key,
+        value: reader.varint_bytes("header value")?,
+    })
+}

@@ -1,0 +1,54 @@
+//! Exponential backoff with jitter (KIP-580).
+
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+/// Pauses between attempts: `initial * 2^attempt`, times a random factor from 0.8 to 1.2, at most
+/// `max`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backoff {
+    /// Pause after the first failure.
+    pub initial: Duration,
+    /// Longest pause.
+    pub max: Duration,
+}
+
+impl Backoff {
+    /// The pause after failure number `attempt`, counted from 0, for a `random` number in 0..1.
+    #[must_use]
+    pub fn delay(self, attempt: u32, random: f64) -> Duration {
+        let doubled = self.initial.saturating_mul(1 << attempt.min(20));
+        doubled
+            .min(self.max)
+            .mul_f64(0.8 + 0.4 * random)
+            .min(self.max)
+    }
+
+    /// [`Backoff::delay`] with a random number from the operating system's seed.
+    #[must_use]
+    pub fn jittered(self, attempt: u32) -> Duration {
+        // Jitter only has to differ between clients: the seed of a hash map does.
+        let random = RandomState::new().hash_one(attempt) >> 11;
+        self.delay(attempt, random as f64 / (1_u64 << 53) as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pause_doubles_with_jitter_up_to_the_maximum() {
+        let backoff = Backoff {
+            initial: Duration::from_millis(100),
+            max: Duration::from_secs(1),
+        };
+        assert_eq!(backoff.delay(0, 0.5), Duration::from_millis(100));
+        assert_eq!(backoff.delay(0, 0.0), Duration::from_millis(80));
+        assert_eq!(backoff.delay(2, 0.5), Duration::from_millis(400));
+        assert_eq!(backoff.delay(3, 1.0), Duration::from_millis(960));
+        assert_eq!(backoff.delay(40, 1.0), Duration::from_secs(1));
+        let jittered = backoff.jittered(1);
+        assert!((160..=240).contains(&jittered.as_millis()), "{jittered:?}");
+    }
+}

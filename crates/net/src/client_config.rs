@@ -1,0 +1,157 @@
+//! What a client needs to know to reach its cluster.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::backoff::Backoff;
+use crate::error::Error;
+
+/// Kafka's default port, for addresses without one.
+const DEFAULT_PORT: u16 = 9092;
+
+/// A host and a port; IPv6 addresses stand in brackets.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct HostPort {
+    /// Host name or address, without brackets.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+}
+
+impl FromStr for HostPort {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let text = text.trim();
+        let invalid = |reason: &str| Error::Bootstrap {
+            reason: format!("{text:?} {reason}; write host:port or [ipv6]:port"),
+        };
+        let (host, port) = if let Some(rest) = text.strip_prefix('[') {
+            let (host, rest) = rest.split_once(']').ok_or_else(|| invalid("lacks a ]"))?;
+            (
+                host,
+                rest.strip_prefix(':').or(rest.is_empty().then_some("")),
+            )
+        } else {
+            match text.rsplit_once(':') {
+                Some((host, port)) if !host.contains(':') => (host, Some(port)),
+                Some(_) => return Err(invalid("has several colons")),
+                None => (text, Some("")),
+            }
+        };
+        let port = match port.ok_or_else(|| invalid("has something after the ]"))? {
+            "" if !text.ends_with(':') => DEFAULT_PORT,
+            port => port.parse().map_err(|_| invalid("has no valid port"))?,
+        };
+        if host.is_empty() || host.contains(char::is_whitespace) {
+            return Err(invalid("has no valid host"));
+        }
+        Ok(Self {
+            host: host.to_owned(),
+            port,
+        })
+    }
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// How to reach a cluster, shared by every role of a client. Defaults are Java's.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ClientConfig {
+    /// First addresses, tried in random order; only for discovery (`bootstrap.servers`).
+    pub bootstrap: Vec<HostPort>,
+    /// Name in the brokers' logs, quotas and metrics (`client.id`, default `klamm`).
+    pub client_id: String,
+    /// Wait for one response; on expiry the connection is closed (`request.timeout.ms`, 30 s).
+    pub request_timeout: Duration,
+    /// Upper bound of one call with its retries (`default.api.timeout.ms`, 60 s).
+    pub default_api_timeout: Duration,
+    /// Pauses before a retry (`retry.backoff.ms`, 100 ms, to `retry.backoff.max.ms`, 1 s).
+    pub retry_backoff: Backoff,
+    /// Pauses before connecting to the same broker again (`reconnect.backoff.ms`, 50 ms, to
+    /// `reconnect.backoff.max.ms`, 1 s).
+    pub reconnect_backoff: Backoff,
+    /// Limit for a connection to become usable (`socket.connection.setup.timeout.ms`, 10 s).
+    pub connection_setup_timeout: Duration,
+    /// Refresh of metadata even without errors (`metadata.max.age.ms`, 5 min).
+    pub metadata_max_age: Duration,
+    /// Largest response accepted, in bytes (100 MiB).
+    pub response_bytes_max: usize,
+}
+
+impl ClientConfig {
+    /// The defaults, for the comma-separated addresses in `bootstrap_servers`.
+    ///
+    /// # Errors
+    /// [`Error::Bootstrap`] if there is no address in it, or one is malformed.
+    pub fn new(bootstrap_servers: &str) -> Result<Self, Error> {
+        let bootstrap = bootstrap_servers
+            .split(',')
+            .map(str::parse)
+            .collect::<Result<Vec<HostPort>, _>>()?;
+        Ok(Self {
+            bootstrap,
+            client_id: "klamm".to_owned(),
+            request_timeout: Duration::from_secs(30),
+            default_api_timeout: Duration::from_secs(60),
+            retry_backoff: Backoff {
+                initial: Duration::from_millis(100),
+                max: Duration::from_secs(1),
+            },
+            reconnect_backoff: Backoff {
+                initial: Duration::from_millis(50),
+                max: Duration::from_secs(1),
+            },
+            connection_setup_timeout: Duration::from_secs(10),
+            metadata_max_age: Duration::from_secs(300),
+            response_bytes_max: 100 << 20,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_with_and_without_port_and_brackets() {
+        for (text, host, port) in [
+            ("localhost:9093", "localhost", 9093),
+            (" broker ", "broker", 9092),
+            ("[::1]:19092", "::1", 19092),
+            ("[fe80::1]", "fe80::1", 9092),
+            ("10.0.0.1:1", "10.0.0.1", 1),
+        ] {
+            let parsed: HostPort = text.parse().unwrap();
+            assert_eq!((parsed.host.as_str(), parsed.port), (host, port), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_malformed_address_is_an_error_that_quotes_it() {
+        for text in [
+            "",
+            ":9092",
+            "host:",
+            "host:x",
+            "host:99999",
+            "::1:9092",
+            "[::1",
+            "a b:1",
+            "[::1]9",
+        ] {
+            let error = text.parse::<HostPort>().unwrap_err().to_string();
+            assert!(error.contains(&format!("{:?}", text.trim())), "{error}");
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! One connection to a broker: many requests in flight, responses matched in order.
+//!
+//! A [`Connection`] is a handle; a task of its own drives the byte stream ([`driver`]). Requests
+//! are queued under a short lock and written with as few system calls as possible; the response is
+//! handed over as the `Bytes` that came off the socket. Dropping a [`PendingResponse`] is safe: its
+//! response is read and thrown away. The connection closes when its last handle is dropped, when a
+//! response is late, or when the peer breaks the protocol.
+
+mod driver;
+mod handshake;
+mod in_flight;
+mod receive;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+use klamm_codec::api::{ApiKey, Request};
+use klamm_codec::api_versions::ApiVersions;
+use klamm_codec::messages::{self, encode_request};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use self::driver::Driver;
+pub(crate) use self::driver::Limits;
+use self::in_flight::Queued;
+use crate::error::Error;
+use crate::node::NodeId;
+
+/// A byte stream to a broker.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Stream for T {}
+
+/// A connection to one broker; cheap to clone.
+#[derive(Clone)]
+pub struct Connection {
+    handle: Arc<Handle>,
+}
+
+/// Held by every clone; the driver ends when it is dropped.
+struct Handle {
+    shared: Arc<Shared>,
+    node: Option<NodeId>,
+    client_id: Arc<str>,
+    versions: ApiVersions,
+}
+
+/// What the handles and the driver share.
+struct Shared {
+    broker: String,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    queue: Vec<Queued>,
+    next_correlation_id: i32,
+    /// Set by the driver before it sleeps.
+    waker: Option<Waker>,
+    /// No more handles: finish.
+    abandoned: bool,
+    /// Why the connection ended.
+    closed: Option<String>,
+}
+
+impl Shared {
+    fn new(broker: String) -> Arc<Self> {
+        Arc::new(Self {
+            broker,
+            state: Mutex::default(),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing panics under this lock, so its state is whole even if it is poisoned.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.abandoned = true;
+        if let Some(waker) = state.waker.take() {
+            waker.wake();
+        }
+    }
+}
+
+/// A response that has not come yet: the frame without its size, from the correlation id on.
+///
+/// # Cancel safety
+/// Dropping it leaves the connection in step; the request may still be written and processed.
+#[derive(Debug)]
+pub struct PendingResponse {
+    receiver: oneshot::Receiver<Result<Bytes, Error>>,
+}
+
+impl Future for PendingResponse {
+    type Output = Result<Bytes, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        // The driver answers every request before it ends; only a runtime that is shut down
+        // drops the sender.
+        let received = Pin::new(&mut self.receiver).poll(context);
+        received.map(|result| result.unwrap_or(Err(Error::Closed)))
+    }
+}
+
+impl Connection {
+    /// Starts driving `stream` and asks the peer what it speaks.
+    pub(crate) async fn open(
+        stream: impl Stream,
+        broker: String,
+        node: Option<NodeId>,
+        client_id: &Arc<str>,
+        limits: Limits,
+    ) -> Result<Self, Error> {
+        let mut stream = stream;
+        let versions = handshake::api_versions(&mut stream, &broker, client_id).await?;
+        let shared = Shared::new(broker);
+        tokio::spawn(Driver::new(stream, Arc::clone(&shared), limits));
+        Ok(Self {
+            handle: Arc::new(Handle {
+                shared,
+                node,
+                client_id: Arc::clone(client_id),
+                versions,
+            }),
+        })
+    }
+
+    /// The broker's id, if the connection was made to a known broker.
+    #[must_use]
+    pub fn node(&self) -> Option<NodeId> {
+        self.handle.node
+    }
+
+    /// The broker's address.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.handle.shared.broker
+    }
+
+    /// Whether the connection has ended; a new one must be had from the cluster.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.handle.shared.lock().closed.is_some()
+    }
+
+    /// The version of `api` to use on this connection: the highest that both sides speak.
+    ///
+    /// # Errors
+    /// [`Error::UnsupportedVersion`] if there is none.
+    pub fn version(&self, api: ApiKey) -> Result<i16, Error> {
+        let ours = api
+            .versions()
+            .expect("requests are only made of APIs in the table");
+        let theirs = self.handle.versions.range(api);
+        theirs
+            .and_then(|theirs| ours.highest_common(theirs))
+            .ok_or_else(|| Error::UnsupportedVersion {
+                api,
+                broker: self.address().to_owned(),
+                ours,
+                theirs,
+            })
+    }
+
+    /// The level of a feature that the cluster has finalized, such as `transaction.version`.
+    #[must_use]
+    pub fn finalized_feature(&self, name: &str) -> Option<i16> {
+        let features = &self.handle.versions.finalized_features;
+        features
+            .iter()
+            .find(|(feature, _)| feature == name)
+            .map(|(_, level)| *level)
+    }
+
+    /// Sends `request` and waits for its response, `timeout` at most.
+    ///
+    /// # Errors
+    /// [`Error::Disconnected`], [`Error::RequestTimeout`], [`Error::Message`], [`Error::Protocol`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the connection in step; the broker may still act on the request.
+    pub async fn request<R: Request>(
+        &self,
+        request: &R,
+        version: i16,
+        timeout: Duration,
+    ) -> Result<R::Response, Error> {
+        let pending = self.send(R::API, timeout, |correlation_id, client_id| {
+            let frame = encode_request(request, version, correlation_id, client_id)?;
+            Ok(vec![frame])
+        })?;
+        let frame = pending.await?;
+        messages::decode_response::<R>(frame, version).map_err(|error| Error::Protocol {
+            api: R::API,
+            broker: self.address().to_owned(),
+            reason: error.reason,
+        })
+    }
+
+    /// Queues a frame that `encode` writes for a correlation id and the client id; the pieces it
+    /// returns are written in order, without being copied.
+    ///
+    /// # Errors
+    /// [`Error::Disconnected`] if the connection has ended, or what `encode` returns.
+    pub fn send(
+        &self,
+        api: ApiKey,
+        timeout: Duration,
+        encode: impl FnOnce(i32, &str) -> Result<Vec<Bytes>, Error>,
+    ) -> Result<PendingResponse, Error> {
+        let (sender, receiver) = oneshot::channel();
+        self.enqueue(api, timeout, Some(sender), encode)?;
+        Ok(PendingResponse { receiver })
+    }
+
+    /// As [`Connection::send`] for a request that the broker does not answer (acks=0).
+    ///
+    /// # Errors
+    /// As [`Connection::send`].
+    pub fn send_oneway(
+        &self,
+        api: ApiKey,
+        encode: impl FnOnce(i32, &str) -> Result<Vec<Bytes>, Error>,
+    ) -> Result<(), Error> {
+        self.enqueue(api, Duration::MAX, None, encode)
+    }
+
+    fn enqueue(
+        &self,
+        api: ApiKey,
+        timeout: Duration,
+        responder: Option<oneshot::Sender<Result<Bytes, Error>>>,
+        encode: impl FnOnce(i32, &str) -> Result<Vec<Bytes>, Error>,
+    ) -> Result<(), Error> {
+        let shared = &self.handle.shared;
+        let correlation_id = {
+            let mut state = shared.lock();
+            state.next_correlation_id = state.next_correlation_id.wrapping_add(1) & i32::MAX;
+            state.next_correlation_id
+        };
+        let frame = encode(correlation_id, &self.handle.client_id)?;
+        let queued = Queued {
+            api,
+            correlation_id,
+            frame,
+            timeout,
+            deadline: Instant::now().checked_add(timeout),
+            responder,
+        };
+        let mut state = shared.lock();
+        if let Some(reason) = &state.closed {
+            return Err(Error::Disconnected {
+                api,
+                broker: shared.broker.clone(),
+                reason: reason.clone(),
+                may_have_been_processed: false,
+            });
+        }
+        state.queue.push(queued);
+        let waker = state.waker.take();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("broker", &self.address())
+            .field("node", &self.node())
+            .field("is_closed", &self.is_closed())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

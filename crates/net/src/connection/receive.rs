@@ -1,0 +1,130 @@
+//! Frames from the bytes of a socket.
+//!
+//! Small frames are cut out of a shared read buffer. A frame larger than that buffer gets one of
+//! its own size, read straight from the socket; such buffers are used again as soon as nobody holds
+//! them, since freshly mapped memory costs more than everything else on the way in (150 ns a record
+//! in page faults against 12).
+
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use klamm_codec::frame::SIZE_BYTES;
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+/// Size of the shared read buffer.
+const READ_BUFFER_BYTES: usize = 16 << 10;
+/// Large frames remembered for their memory.
+const USED_FRAMES_MAX: usize = 3;
+
+/// Cuts frames out of a byte stream.
+pub(super) struct Receiver {
+    /// Bytes read and not cut yet; at most a size and the start of a large frame besides whole
+    /// small frames.
+    buffer: BytesMut,
+    /// The large frame that is being read, and its size.
+    large: Option<(BytesMut, usize)>,
+    used: Vec<Bytes>,
+    frame_bytes_max: usize,
+}
+
+impl Receiver {
+    pub(super) fn new(frame_bytes_max: usize) -> Self {
+        Self {
+            buffer: BytesMut::new(),
+            large: None,
+            used: Vec::new(),
+            frame_bytes_max,
+        }
+    }
+
+    /// Reads until there is a frame (without its size).
+    pub(super) fn poll_frame(
+        &mut self,
+        mut stream: Pin<&mut impl AsyncRead>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<Bytes>> {
+        loop {
+            if let Some(frame) = self.cut()? {
+                return Poll::Ready(Ok(frame));
+            }
+            let read = match &mut self.large {
+                Some((frame, size)) => {
+                    let mut rest = frame.limit(*size - frame.len());
+                    ready!(pin!(stream.read_buf(&mut rest)).poll(context))?
+                }
+                None => {
+                    self.buffer.reserve(READ_BUFFER_BYTES);
+                    ready!(pin!(stream.read_buf(&mut self.buffer)).poll(context))?
+                }
+            };
+            if read == 0 {
+                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+            }
+        }
+    }
+
+    /// A whole frame, if there is one.
+    fn cut(&mut self) -> io::Result<Option<Bytes>> {
+        if let Some((frame, size)) = &self.large {
+            if frame.len() < *size {
+                return Ok(None);
+            }
+            let frame = self.large.take().map(|(frame, _)| frame.freeze());
+            if let Some(frame) = &frame {
+                self.remember(frame.clone());
+            }
+            return Ok(frame);
+        }
+        let Some(prefix) = self.buffer.first_chunk::<SIZE_BYTES>() else {
+            return Ok(None);
+        };
+        let size = self.check_size(i32::from_be_bytes(*prefix))?;
+        if self.buffer.len() >= SIZE_BYTES + size {
+            self.buffer.advance(SIZE_BYTES);
+            return Ok(Some(self.buffer.split_to(size).freeze()));
+        }
+        if size > READ_BUFFER_BYTES {
+            let mut frame = self.large_buffer(size);
+            frame.put_slice(&self.buffer[SIZE_BYTES..]);
+            self.buffer.clear();
+            self.large = Some((frame, size));
+        }
+        Ok(None)
+    }
+
+    fn check_size(&self, size: i32) -> io::Result<usize> {
+        usize::try_from(size)
+            .ok()
+            .filter(|size| *size <= self.frame_bytes_max)
+            .ok_or_else(|| {
+                io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    format!(
+                        "a frame of {size} bytes was announced, at most {} are accepted",
+                        self.frame_bytes_max
+                    ),
+                )
+            })
+    }
+
+    /// An empty buffer with room for `size` bytes, a used one if nobody holds it any more.
+    fn large_buffer(&mut self, size: usize) -> BytesMut {
+        let free = self.used.iter().position(Bytes::is_unique);
+        if let Some(Ok(mut buffer)) = free.map(|index| self.used.swap_remove(index).try_into_mut())
+        {
+            buffer.clear();
+            buffer.reserve(size);
+            return buffer;
+        }
+        BytesMut::with_capacity(size)
+    }
+
+    fn remember(&mut self, frame: Bytes) {
+        if self.used.len() == USED_FRAMES_MAX {
+            self.used.remove(0);
+        }
+        self.used.push(frame);
+    }
+}

@@ -1,0 +1,217 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use klamm_codec::api::Request;
+use klamm_codec::messages::MetadataRequest;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+use super::*;
+
+const LIMITS: Limits = Limits {
+    response_bytes_max: 1 << 20,
+};
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Reads a request frame; returns api key, version and correlation id.
+async fn read_request(peer: &mut DuplexStream) -> (i16, i16, i32) {
+    let size = peer.read_i32().await.unwrap();
+    let mut frame = vec![0; size as usize];
+    peer.read_exact(&mut frame).await.unwrap();
+    let int16 = |at: usize| i16::from_be_bytes([frame[at], frame[at + 1]]);
+    let id = i32::from_be_bytes([frame[4], frame[5], frame[6], frame[7]]);
+    (int16(0), int16(2), id)
+}
+
+async fn answer(peer: &mut DuplexStream, correlation_id: i32, body: &[u8]) {
+    peer.write_i32(4 + body.len() as i32).await.unwrap();
+    peer.write_i32(correlation_id).await.unwrap();
+    peer.write_all(body).await.unwrap();
+}
+
+/// `ApiVersions` version 0: no error, Metadata 0 to 8, ApiVersions 0.
+const VERSIONS: [u8; 18] = [0, 0, 0, 0, 0, 2, 0, 3, 0, 0, 0, 8, 0, 18, 0, 0, 0, 0];
+
+async fn open() -> (Connection, DuplexStream) {
+    let (stream, mut peer) = duplex(1 << 16);
+    let serve = async {
+        // KIP-511: an old broker refuses the first version and lists none.
+        let (key, version, id) = read_request(&mut peer).await;
+        assert_eq!((key, version), (18, 4));
+        answer(&mut peer, id, &[0, 35, 0, 0, 0, 0]).await;
+        let (key, version, id) = read_request(&mut peer).await;
+        assert_eq!((key, version), (18, 0));
+        answer(&mut peer, id, &VERSIONS).await;
+    };
+    let client_id = Arc::from("test");
+    let open = Connection::open(stream, "peer:1".to_owned(), None, &client_id, LIMITS);
+    let (connection, ()) = tokio::join!(open, serve);
+    (connection.unwrap(), peer)
+}
+
+fn send(connection: &Connection, timeout: Duration) -> PendingResponse {
+    let encode = |id, client_id: &str| {
+        let request = MetadataRequest::default();
+        Ok(vec![encode_request(&request, 8, id, client_id)?])
+    };
+    connection
+        .send(MetadataRequest::API, timeout, encode)
+        .unwrap()
+}
+
+#[tokio::test]
+async fn versions_are_negotiated_also_with_a_broker_that_knows_only_version_0() {
+    let (connection, _peer) = open().await;
+    assert_eq!(connection.version(ApiKey::METADATA).unwrap(), 8);
+    let error = connection.version(ApiKey::FETCH).unwrap_err();
+    assert!(
+        matches!(error, Error::UnsupportedVersion { theirs: None, .. }),
+        "{error}"
+    );
+    assert!(
+        error.to_string().contains("peer:1 does not support Fetch"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn responses_go_to_their_requests_and_a_dropped_one_is_thrown_away() {
+    let (connection, mut peer) = open().await;
+    let first = send(&connection, TIMEOUT);
+    drop(send(&connection, TIMEOUT));
+    let third = send(&connection, TIMEOUT);
+    for body in [b"one", b"two", b"3rd"] {
+        let (_, _, id) = read_request(&mut peer).await;
+        answer(&mut peer, id, body).await;
+    }
+    assert_eq!(&first.await.unwrap()[4..], b"one");
+    assert_eq!(&third.await.unwrap()[4..], b"3rd");
+}
+
+#[tokio::test]
+async fn a_frame_larger_than_the_read_buffer_arrives_whole_and_its_memory_is_used_again() {
+    let (connection, mut peer) = open().await;
+    let mut addresses = Vec::new();
+    for fill in 0..5_u8 {
+        let pending = send(&connection, TIMEOUT);
+        let (_, _, id) = read_request(&mut peer).await;
+        let body = vec![fill; 100_000];
+        let (frame, ()) = tokio::join!(pending, answer(&mut peer, id, &body));
+        let frame = frame.unwrap();
+        assert_eq!(&frame[4..], body);
+        addresses.push(frame.as_ptr());
+    }
+    assert!(
+        addresses[1..]
+            .iter()
+            .any(|address| *address == addresses[0])
+    );
+}
+
+#[tokio::test]
+async fn a_frame_in_use_is_not_overwritten() {
+    let (connection, mut peer) = open().await;
+    let mut frames = Vec::new();
+    for fill in 0..5_u8 {
+        let pending = send(&connection, TIMEOUT);
+        let (_, _, id) = read_request(&mut peer).await;
+        let body = vec![fill; 50_000];
+        let (frame, ()) = tokio::join!(pending, answer(&mut peer, id, &body));
+        frames.push(frame.unwrap());
+    }
+    for (fill, frame) in frames.iter().enumerate() {
+        assert!(frame[4..].iter().all(|byte| usize::from(*byte) == fill));
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_correlation_id_closes_the_connection() {
+    let (connection, mut peer) = open().await;
+    let pending = send(&connection, TIMEOUT);
+    let (_, _, id) = read_request(&mut peer).await;
+    answer(&mut peer, id + 1, b"").await;
+    let error = pending.await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            Error::Disconnected {
+                may_have_been_processed: true,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert!(connection.is_closed());
+    let encode = |_, _: &str| Ok(Vec::new());
+    let error = connection
+        .send(ApiKey::METADATA, TIMEOUT, encode)
+        .unwrap_err();
+    assert!(!error.may_have_been_processed());
+}
+
+#[tokio::test]
+async fn an_announced_frame_over_the_limit_closes_the_connection() {
+    let (connection, mut peer) = open().await;
+    let pending = send(&connection, TIMEOUT);
+    read_request(&mut peer).await;
+    peer.write_all(b"HTTP/1.1 400 Bad Request").await.unwrap();
+    let error = pending.await.unwrap_err().to_string();
+    assert!(error.contains("at most 1048576 are accepted"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_response_closes_the_connection_and_fails_all_in_flight() {
+    let (connection, mut peer) = open().await;
+    let late = send(&connection, Duration::from_secs(1));
+    let other = send(&connection, Duration::from_secs(60));
+    read_request(&mut peer).await;
+    let error = late.await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            Error::RequestTimeout {
+                may_have_been_processed: true,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert!(matches!(
+        other.await.unwrap_err(),
+        Error::Disconnected { .. }
+    ));
+    assert!(connection.is_closed());
+}
+
+#[tokio::test]
+async fn dropping_the_last_handle_closes_the_stream() {
+    let (connection, mut peer) = open().await;
+    drop(connection.clone());
+    let pending = send(&connection, TIMEOUT);
+    let (_, _, id) = read_request(&mut peer).await;
+    drop(connection);
+    answer(&mut peer, id, b"still answered").await;
+    assert!(pending.await.is_ok());
+    assert_eq!(peer.read(&mut [0]).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_peer_that_is_not_kafka_is_named() {
+    for (bytes, expected) in [
+        (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "an HTTP server"),
+        (&[21, 3, 3, 0, 2, 2, 40], "with TLS"),
+        (&[0, 0, 0, 4, 0, 0, 0, 9], "wrong correlation id"),
+        (&[], "closed the connection"),
+    ] {
+        let (stream, mut peer) = duplex(1 << 16);
+        let client_id = Arc::from("test");
+        let open = Connection::open(stream, "peer:1".to_owned(), None, &client_id, LIMITS);
+        let serve = async move {
+            read_request(&mut peer).await;
+            peer.write_all(bytes).await.unwrap();
+        };
+        let (opened, ()) = tokio::join!(open, serve);
+        let error = opened.unwrap_err();
+        assert!(matches!(error, Error::NotKafka { .. }));
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+}

@@ -1,0 +1,229 @@
+//! What can go wrong between the client and the cluster.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use klamm_codec::messages::MessageError;
+use klamm_codec::{ApiKey, ErrorCode, VersionRange};
+
+/// A failure of the network, of a broker, or of a deadline.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// `bootstrap.servers` names nothing to connect to.
+    #[error("bootstrap.servers: {reason}")]
+    Bootstrap {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No connection could be made.
+    #[error(
+        "cannot connect to {address}: {source}; is a Kafka broker listening there, and is the address right?"
+    )]
+    Connect {
+        /// Address tried.
+        address: String,
+        /// What the operating system says.
+        source: Arc<io::Error>,
+    },
+    /// The peer answers, but not as a Kafka broker does.
+    #[error("{address} does not speak the Kafka protocol: {reason}")]
+    NotKafka {
+        /// Address of the peer.
+        address: String,
+        /// What it sent, or did.
+        reason: String,
+    },
+    /// The connection ended before the response came.
+    #[error("{api} request to {broker} failed: connection lost ({reason}); {}", outcome(*.may_have_been_processed))]
+    Disconnected {
+        /// Api of the request.
+        api: ApiKey,
+        /// Broker, by id or address.
+        broker: String,
+        /// Why the connection ended.
+        reason: String,
+        /// Whether any byte of the request had been written.
+        may_have_been_processed: bool,
+    },
+    /// No response came in time; the connection was closed.
+    #[error("{api} request to {broker} was not answered within {timeout:?} (request.timeout.ms); {}", outcome(*.may_have_been_processed))]
+    RequestTimeout {
+        /// Api of the request.
+        api: ApiKey,
+        /// Broker, by id or address.
+        broker: String,
+        /// How long the client waited.
+        timeout: Duration,
+        /// Whether any byte of the request had been written.
+        may_have_been_processed: bool,
+    },
+    /// The broker does not speak a version of the API that klamm speaks.
+    #[error("{broker} does not support {api} in a version that klamm speaks ({ours}; the broker has {})", described(*.theirs))]
+    UnsupportedVersion {
+        /// Api of the feature.
+        api: ApiKey,
+        /// Broker, by id or address.
+        broker: String,
+        /// Versions that klamm speaks.
+        ours: VersionRange,
+        /// Versions that the broker speaks, if any.
+        theirs: Option<VersionRange>,
+    },
+    /// The broker sent bytes that are not a response to what was asked.
+    #[error("{api} response of {broker} cannot be read: {reason}")]
+    Protocol {
+        /// Api of the request.
+        api: ApiKey,
+        /// Broker, by id or address.
+        broker: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A request could not be written in the version that the broker speaks.
+    #[error(transparent)]
+    Message(#[from] MessageError),
+    /// The broker refused.
+    #[error("{api} failed for {context}: {code}")]
+    Broker {
+        /// Api of the request.
+        api: ApiKey,
+        /// The broker's error code.
+        code: ErrorCode,
+        /// What it was about: topic, partition, group.
+        context: String,
+    },
+    /// The topic did not appear in the cluster's metadata.
+    #[error(
+        "topic {topic} is not there after {waited:?}: {code}; create it, or check its name and the permissions"
+    )]
+    UnknownTopic {
+        /// Topic name.
+        topic: String,
+        /// What the broker last said about it.
+        code: ErrorCode,
+        /// How long the client waited.
+        waited: Duration,
+    },
+    /// The cluster knows no such broker.
+    #[error("broker {node} is not in the cluster's metadata")]
+    UnknownNode {
+        /// Broker id.
+        node: i32,
+    },
+    /// The time for the whole call ran out.
+    #[error("{what} did not succeed in time; last error: {}", last_text(.last))]
+    DeadlineExceeded {
+        /// What was attempted.
+        what: String,
+        /// Why the last attempt failed.
+        last: Option<Box<Error>>,
+    },
+    /// The client was closed.
+    #[error("the client is closed")]
+    Closed,
+}
+
+fn outcome(may_have_been_processed: bool) -> &'static str {
+    if may_have_been_processed {
+        "the broker may have processed it"
+    } else {
+        "it was not sent"
+    }
+}
+
+fn described(range: Option<VersionRange>) -> String {
+    range.map_or_else(|| "none".to_owned(), |range| range.to_string())
+}
+
+fn last_text(last: &Option<Box<Error>>) -> String {
+    last.as_ref().map_or_else(
+        || "none, the broker did not answer".to_owned(),
+        ToString::to_string,
+    )
+}
+
+impl Error {
+    /// An error code that a broker answered `api` with; `context` says about what.
+    #[must_use]
+    pub fn broker(api: ApiKey, code: ErrorCode, context: impl Into<String>) -> Self {
+        Self::Broker {
+            api,
+            code,
+            context: context.into(),
+        }
+    }
+
+    pub(crate) fn connect(address: &str, source: io::Error) -> Self {
+        Self::Connect {
+            address: address.to_owned(),
+            source: Arc::new(source),
+        }
+    }
+
+    /// Whether the same call may succeed later, without anybody changing anything.
+    #[must_use]
+    pub fn is_retriable(&self) -> bool {
+        match self {
+            Self::Connect { .. }
+            | Self::NotKafka { .. }
+            | Self::Disconnected { .. }
+            | Self::RequestTimeout { .. }
+            | Self::UnknownTopic { .. }
+            | Self::UnknownNode { .. }
+            | Self::DeadlineExceeded { .. } => true,
+            Self::Broker { code, .. } => code.is_retriable(),
+            Self::Bootstrap { .. }
+            | Self::UnsupportedVersion { .. }
+            | Self::Protocol { .. }
+            | Self::Message(_)
+            | Self::Closed => false,
+        }
+    }
+
+    /// Whether time ran out.
+    #[must_use]
+    pub const fn is_timeout(&self) -> bool {
+        matches!(
+            self,
+            Self::RequestTimeout { .. } | Self::DeadlineExceeded { .. } | Self::UnknownTopic { .. }
+        )
+    }
+
+    /// Whether this client can do nothing any more.
+    #[must_use]
+    pub const fn is_fatal(&self) -> bool {
+        matches!(self, Self::Closed)
+    }
+
+    /// The broker's error code, if a broker refused.
+    #[must_use]
+    pub fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Broker { code, .. } | Self::UnknownTopic { code, .. } => Some(*code),
+            Self::DeadlineExceeded { last, .. } => last.as_ref()?.code(),
+            _ => None,
+        }
+    }
+
+    /// Whether the broker may have done what was asked although the call failed.
+    #[must_use]
+    pub fn may_have_been_processed(&self) -> bool {
+        match self {
+            Self::Disconnected {
+                may_have_been_processed,
+                ..
+            }
+            | Self::RequestTimeout {
+                may_have_been_processed,
+                ..
+            } => *may_have_been_processed,
+            Self::Protocol { .. } => true,
+            Self::DeadlineExceeded { last, .. } => last
+                .as_ref()
+                .is_some_and(|last| last.may_have_been_processed()),
+            _ => false,
+        }
+    }
+}

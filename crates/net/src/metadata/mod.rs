@@ -1,0 +1,9 @@
+//! The cluster as it is now: brokers, topics in use, partition leaders.
+
+mod refresh;
+mod request;
+mod snapshot;
+
+pub(crate) use refresh::{Refresher, SnapshotSender, TopicsInUse, ask};
+pub(crate) use snapshot::Answer;
+pub use snapshot::{Broker, ClusterSnapshot, Partition, Topic};

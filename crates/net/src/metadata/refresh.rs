@@ -1,0 +1,221 @@
+//! When metadata is asked for again, and for which topics.
+//!
+//! One task a client asks; callers only say that they want newer metadata, so any number of them
+//! share one request. It asks at once when something is wanted, again after a backoff that starts
+//! at `retry.backoff.ms` while topics have errors or the last answer brought nothing new, and every
+//! `metadata.max.age.ms` without a reason.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep_until};
+
+use super::request;
+use super::snapshot::{Answer, ClusterSnapshot};
+use crate::broker::Lane;
+use crate::client_config::ClientConfig;
+use crate::cluster::Inner;
+use crate::connection::Connection;
+use crate::error::Error;
+use klamm_codec::api::Request;
+use klamm_codec::messages::MetadataRequest;
+
+/// The topics whose metadata is kept up to date, and who wants it newer.
+#[derive(Default)]
+pub(crate) struct TopicsInUse {
+    state: Mutex<Wanted>,
+    wake: Notify,
+}
+
+#[derive(Default)]
+struct Wanted {
+    /// Topic name, and whether asking for it may create it.
+    topics: BTreeMap<Arc<str>, bool>,
+    refresh: bool,
+    /// Why the last attempt failed.
+    last_error: Option<Error>,
+}
+
+impl TopicsInUse {
+    fn with<T>(&self, act: impl FnOnce(&mut Wanted) -> T) -> T {
+        act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Adds topics; asks for a refresh if there is a new one.
+    pub(crate) fn add<'a>(&self, names: impl IntoIterator<Item = &'a str>, auto_create: bool) {
+        let added = self.with(|wanted| {
+            let mut added = false;
+            for name in names {
+                match wanted.topics.get_mut(name) {
+                    Some(may_create) => *may_create |= auto_create,
+                    None => {
+                        wanted.topics.insert(Arc::from(name), auto_create);
+                        added = true;
+                    }
+                }
+            }
+            wanted.refresh |= added;
+            added
+        });
+        if added {
+            self.wake.notify_one();
+        }
+    }
+
+    pub(crate) fn remove(&self, name: &str) {
+        self.with(|wanted| wanted.topics.remove(name));
+    }
+
+    pub(crate) fn request_refresh(&self) {
+        self.with(|wanted| wanted.refresh = true);
+        self.wake.notify_one();
+    }
+
+    pub(crate) fn last_error(&self) -> Option<Error> {
+        self.with(|wanted| wanted.last_error.clone())
+    }
+}
+
+/// The task that keeps the snapshot fresh.
+pub(crate) struct Refresher {
+    cluster: std::sync::Weak<Inner>,
+    topics: Arc<TopicsInUse>,
+    config: Arc<ClientConfig>,
+    /// Attempts in a row that brought nothing new.
+    fruitless: u32,
+}
+
+impl Refresher {
+    pub(crate) fn new(
+        cluster: std::sync::Weak<Inner>,
+        topics: Arc<TopicsInUse>,
+        config: Arc<ClientConfig>,
+    ) -> Self {
+        Self {
+            cluster,
+            topics,
+            config,
+            fruitless: 0,
+        }
+    }
+
+    /// Runs until the cluster is dropped.
+    pub(crate) async fn run(mut self) {
+        let mut aged = Instant::now() + self.config.metadata_max_age;
+        loop {
+            if !self.topics.with(|wanted| wanted.refresh) {
+                tokio::select! {
+                    () = self.topics.wake.notified() => {}
+                    () = sleep_until(aged) => self.topics.request_refresh(),
+                }
+                continue;
+            }
+            let Some(cluster) = self.cluster.upgrade() else {
+                return;
+            };
+            let wanted = self.topics.with(|wanted| {
+                wanted.refresh = false;
+                wanted.topics.clone()
+            });
+            let fruitful = self.refresh(&cluster, wanted).await;
+            drop(cluster);
+            aged = Instant::now() + self.config.metadata_max_age;
+            self.pause(fruitful).await;
+        }
+    }
+
+    /// Asks once; says whether that brought something new.
+    async fn refresh(&self, cluster: &Inner, wanted: BTreeMap<Arc<str>, bool>) -> bool {
+        let before = cluster.snapshot();
+        // Only a topic that is missing and may be created is asked for with the flag set, so that
+        // nobody else's missing topic is created by accident.
+        let missing = |name: &Arc<str>| {
+            let known = before.topic(name);
+            known.is_none_or(|topic| topic.partitions.is_empty())
+        };
+        let (create, plain): (Vec<_>, Vec<_>) = wanted
+            .into_iter()
+            .partition(|(name, may_create)| *may_create && missing(name));
+        let names = |topics: Vec<(Arc<str>, bool)>| -> Vec<_> {
+            topics.into_iter().map(|(name, _)| name).collect()
+        };
+        let mut asked = self.ask(cluster, &names(plain), false).await;
+        if asked.is_ok() && !create.is_empty() {
+            asked = self.ask(cluster, &names(create), true).await;
+        }
+        let after = cluster.snapshot();
+        let unusable = after.topics().any(|topic| {
+            topic.error.is_retriable()
+                || topic
+                    .partitions
+                    .iter()
+                    .any(|partition| partition.leader.is_none())
+        });
+        self.topics.with(|wanted| {
+            wanted.refresh |= asked.is_err() || unusable;
+            wanted.last_error = asked.as_ref().err().cloned();
+        });
+        if let Err(error) = &asked {
+            cluster.metadata_failed();
+            tracing::debug!(%error, "metadata refresh failed");
+        }
+        asked.is_ok() && !unusable && !same_leaders(&before, &after)
+    }
+
+    async fn ask(
+        &self,
+        cluster: &Inner,
+        topics: &[Arc<str>],
+        auto_create: bool,
+    ) -> Result<(), Error> {
+        let deadline = Instant::now() + self.config.request_timeout;
+        let connection = cluster.any_connection(Lane::Control, deadline).await?;
+        let answer = ask(
+            &connection,
+            topics,
+            auto_create,
+            self.config.request_timeout,
+        )
+        .await?;
+        cluster.publish(answer);
+        Ok(())
+    }
+
+    /// Waits before the next request, so that no error of a topic becomes a hot loop.
+    async fn pause(&mut self, fruitful: bool) {
+        self.fruitless = if fruitful { 0 } else { self.fruitless + 1 };
+        let pause = match self.fruitless {
+            0 => Duration::from_millis(10),
+            fruitless => self.config.retry_backoff.jittered(fruitless - 1),
+        };
+        tokio::time::sleep(pause).await;
+        if !self.topics.with(|wanted| wanted.refresh) {
+            self.fruitless = 0;
+        }
+    }
+}
+
+fn same_leaders(before: &ClusterSnapshot, after: &ClusterSnapshot) -> bool {
+    before.brokers == after.brokers
+        && after
+            .topics()
+            .all(|topic| before.topic(&topic.name) == Some(topic))
+}
+
+/// One metadata request on `connection`.
+pub(crate) async fn ask(
+    connection: &Connection,
+    topics: &[Arc<str>],
+    auto_create: bool,
+    timeout: Duration,
+) -> Result<Answer, Error> {
+    let version = connection.version(MetadataRequest::API)?;
+    let request = request::request(topics, auto_create, version);
+    let response = connection.request(&request, version, timeout).await?;
+    Ok(request::answer(response))
+}
+
+/// The sending side of the snapshot.
+pub(crate) type SnapshotSender = watch::Sender<Arc<ClusterSnapshot>>;
