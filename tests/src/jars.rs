@@ -23,6 +23,7 @@ const SUMS: &str = "SHA256SUMS";
 const SLF4J: &str = "1.7.36";
 const DEPENDENCY_PLUGIN: &str =
     "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
+const JAVA_MIN: u32 = 17;
 const INSTALL_JAVA: &str = "install a JDK from 17 on (Debian: apt-get install openjdk-17-jdk-headless), or run ./test, which does";
 const INSTALL_MAVEN: &str =
     "install Maven (Debian: apt-get install maven), or run ./test, which does";
@@ -51,6 +52,7 @@ impl Jars {
         if verified.contains(&version) {
             return Ok(jars);
         }
+        check_java()?;
         fs::create_dir_all(&cache)
             .map_err(|error| Error::io("create the cache", &cache, &error))?;
         let lock_path = cache.join(format!("kafka-{version}.lock"));
@@ -72,10 +74,7 @@ impl Jars {
 
     /// The command that runs `main` (a class, or a source file) on these jars, without its arguments.
     pub(crate) fn java(&self, options: &[String], main: &OsStr) -> Vec<OsString> {
-        let java = env::var_os("JAVA_HOME").map_or("java".into(), |home| {
-            PathBuf::from(home).join("bin/java").into_os_string()
-        });
-        let mut command = vec![java];
+        let mut command = vec![java_program()];
         command.extend(options.iter().map(OsString::from));
         command.extend([
             OsString::from("-cp"),
@@ -98,6 +97,31 @@ fn cache_folder() -> Result<PathBuf> {
         .ok_or_else(|| {
             Error::new("no place for Kafka's jars: set KLAMM_TEST_CACHE, XDG_CACHE_HOME or HOME")
         })
+}
+
+fn java_program() -> OsString {
+    let home = env::var_os("JAVA_HOME")
+        .filter(|home| !home.is_empty())
+        .map(PathBuf::from);
+    home.map_or("java".into(), |home| home.join("bin/java").into_os_string())
+}
+
+/// Whether there is a Java that Kafka 4 runs on.
+fn check_java() -> Result<()> {
+    let output = run(Command::new(java_program()).arg("-version"), INSTALL_JAVA)?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    // `openjdk version "17.0.15"`; before 9 it was "1.8.0".
+    let version = text
+        .split('"')
+        .nth(1)
+        .and_then(|version| version.split(['.', '-']).next()?.parse().ok());
+    match version {
+        Some(JAVA_MIN..) => Ok(()),
+        _ => Err(Error::new(format!(
+            "Java {JAVA_MIN} is needed, this is: {}; {INSTALL_JAVA}",
+            text.trim()
+        ))),
+    }
 }
 
 /// Fetches into a folder beside `folder` and renames, so that a fetch cut short leaves nothing that looks complete.
@@ -135,8 +159,6 @@ fn fetch(version: Version, folder: &Path) -> Result<()> {
             output.status
         )));
     }
-    run(Command::new("java").arg("-version"), INSTALL_JAVA)?;
-
     fs::remove_file(&pom).map_err(|error| Error::io("remove", &pom, &error))?;
     let jars = file_names(&partial)?;
     let output = run(
