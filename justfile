@@ -2,7 +2,7 @@
 
 # The list of recipes.
 default:
-    @just --list
+    @{{ just_executable() }} --list
 
 # Everything that continuous integration does.
 ci:

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -144,31 +145,37 @@ fn a_broker_that_can_not_start_is_an_error_with_the_end_of_its_log() {
 #[test]
 fn what_a_killed_test_process_started_dies_with_it() {
     let mut process = Command::new(env!("CARGO_BIN_EXE_kafka"))
+        .args(["--nodes", "3"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(process.stdout.take().unwrap())
-        .lines()
-        .map_while(std::result::Result::ok);
-    let mut line = |name: &str| {
-        let line = lines.next().unwrap_or_default();
-        line.strip_prefix(name)
-            .unwrap_or_else(|| panic!("{line:?} is no {name:?}"))
-            .trim()
-            .to_owned()
+    let output = BufReader::new(process.stdout.take().unwrap());
+    let mut lines = output.lines().map_while(std::result::Result::ok);
+    let mut pids: Vec<u32> = Vec::new();
+    let mut logs = Vec::new();
+    let bootstrap = loop {
+        let line = lines.next().expect("the brokers started");
+        match line.split_once(' ').expect("a name and a value") {
+            ("pid", pid) => pids.push(pid.parse().unwrap()),
+            ("log", log) => logs.push(PathBuf::from(log)),
+            ("bootstrap", bootstrap) => break bootstrap.to_owned(),
+            _ => panic!("{line:?} was not expected"),
+        }
     };
-    let pid: u32 = line("pid").parse().unwrap();
-    let log = line("log");
-    let port: u16 = line("bootstrap 127.0.0.1:").parse().unwrap();
-    assert!(process_is_alive(pid) && accepts(port));
+    assert_eq!((pids.len(), bootstrap.split(',').count()), (3, 3));
+    assert!(pids.iter().all(|pid| process_is_alive(*pid)) && logs.iter().all(|log| log.exists()));
 
     process.kill().unwrap(); // SIGKILL: no destructor runs
     process.wait().unwrap();
-    eventually("the broker is dead", || !process_is_alive(pid));
-    eventually("its directory is gone", || {
-        !std::path::Path::new(&log).exists()
+    eventually("the brokers are dead", || {
+        !pids.iter().any(|pid| process_is_alive(*pid))
     });
+    let run_dir = logs[0]
+        .ancestors()
+        .nth(2)
+        .expect("node-1/server.log is below it");
+    eventually("their directory is gone", || !run_dir.exists());
 }
 
 #[test]
