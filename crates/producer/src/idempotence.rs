@@ -9,7 +9,8 @@
 //! 2. **An unknown outcome keeps its identity.** A batch that may be in the log (lost answer, time
 //!    out) is only ever sent with the sequence and epoch of its first attempt, until an answer
 //!    settles it: success and `DUPLICATE_SEQUENCE_NUMBER` say that it is in the log,
-//!    `OUT_OF_ORDER_SEQUENCE_NUMBER` that it is not.
+//!    `OUT_OF_ORDER_SEQUENCE_NUMBER` that it is not. Until then no new batch follows it: with five
+//!    later ones in the log the broker would no longer recognise it.
 //! 3. **A gap ends the epoch.** When a batch that has a sequence is given up, the broker will not
 //!    take the next one. Once nothing with an unknown outcome is left, the partition goes on with the
 //!    next epoch (locally, KIP-360 needs no coordinator here) and sequence 0.
@@ -212,6 +213,11 @@ impl<B> Sequences<B> {
     /// Whether a new batch can be given its place now; makes sure of the epoch for it.
     pub(crate) fn prepare_new(&mut self, ids: &mut ProducerIds) -> bool {
         if !self.may_send() || !self.resend.is_empty() {
+            return false;
+        }
+        // The broker recognises a batch only until five later ones are in the log.
+        let unsettled = |stamped: &Stamped<B>| stamped.maybe_written && stamped.identity.is_some();
+        if self.in_flight.iter().any(unsettled) {
             return false;
         }
         self.settling = false;

@@ -349,6 +349,7 @@ mod tests {
         let refused = world.append(2950, false);
         assert!(matches!(refused, Append::NoMemory { .. }), "{refused:?}");
         drop(world.queue.take_batch());
+        world.queue.visit();
         assert!(signal(&world.append(2800, false)));
     }
 

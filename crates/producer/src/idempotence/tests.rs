@@ -52,6 +52,11 @@ fn after_a_lost_answer_all_settle_and_are_sent_again_with_the_same_sequences() {
     assert_eq!(resend(&mut sequences, &mut ids), Some((0, 0, 0)));
     assert_eq!(resend(&mut sequences, &mut ids), Some((1, 0, 10)));
     assert_eq!(resend(&mut sequences, &mut ids), Some((2, 0, 20)));
+    // Nothing new follows an unknown outcome.
+    assert!(!sequences.prepare_new(&mut ids));
+    for batch in 0..3 {
+        assert_eq!(sequences.answered(Answer::Written).unwrap().batch, batch);
+    }
     assert_eq!(send_new(&mut sequences, &mut ids, 3, 1), (0, 30));
 }
 
@@ -283,16 +288,22 @@ impl World {
             .sequences
             .give_up_resend(|_| std::mem::take(&mut first));
         if let Some(stamped) = given_up.first() {
-            let outcome = match stamped.maybe_written {
-                true => Reported::Unknown,
-                false => Reported::NotWritten,
+            let outcome = if stamped.maybe_written {
+                Reported::Unknown
+            } else {
+                Reported::NotWritten
             };
             self.report(stamped.batch, outcome);
-        } else if let Some(stamped) = self.sequences.in_flight_mut().find(|s| !s.given_up) {
-            stamped.given_up = true;
-            let batch = stamped.batch;
-            self.report(batch, Reported::Unknown);
+            return;
         }
+        let mut in_flight = self.sequences.in_flight_mut();
+        let Some(stamped) = in_flight.find(|stamped| !stamped.given_up) else {
+            return;
+        };
+        stamped.given_up = true;
+        let batch = stamped.batch;
+        drop(in_flight);
+        self.report(batch, Reported::Unknown);
     }
 
     fn step(&mut self, step: &Step) {
