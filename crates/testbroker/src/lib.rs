@@ -1,1 +1,42 @@
-//! A Kafka broker in the process, for quickstarts, tests and simulation
+//! A Kafka broker in the process, for quickstarts, tests and simulation.
+//!
+//! [`TestBroker`] speaks Kafka's protocol over TCP on loopback or over memory, keeps a bounded
+//! amount of data in memory, and makes on request the faults that real clusters make rarely. It
+//! behaves as Kafka 4.3 where a client can tell, with these known differences:
+//!
+//! - No transactions beyond `InitProducerId`, no consumer (KIP-848) or share groups, no ACLs,
+//!   quotas, SASL or TLS. They are not announced.
+//! - Every fetch is answered without a session, as KIP-227 allows. All replicas are always in sync,
+//!   so the high watermark is the log's end.
+//! - Nothing is compacted, and retention is by size only.
+//! - A request with a forged array length can make the process run out of memory, as its messages
+//!   come from a crate that trusts them. Frames are limited to 100 MiB, but a test broker should
+//!   not listen to strangers; it binds loopback only.
+//!
+//! Time is tokio's clock: with `tokio::time::pause`, timeouts, waits and append times follow
+//! simulated time.
+//!
+//! The thinking is without I/O: `log`, `producer_state`, `group` and `topic` know no sockets and no
+//! clocks, `cluster` and `coordinator` hold them together behind one lock, `api` translates
+//! messages, `connection` and `server` move bytes.
+
+mod api;
+mod batch;
+mod broker;
+mod cluster;
+mod connection;
+mod coordinator;
+mod fault;
+mod group;
+mod log;
+mod producer_state;
+mod server;
+mod shared;
+#[cfg(test)]
+mod testing;
+mod topic;
+mod validate;
+
+pub use broker::{TestBroker, TestBrokerBuilder, TestBrokerError};
+pub use fault::{Fault, PlannedFault};
+pub use klamm_codec::{ApiKey, ErrorCode};

@@ -131,6 +131,12 @@ impl BatchBuilder {
         self.bytes.capacity()
     }
 
+    /// Makes the buffer `capacity` bytes large, if it is smaller.
+    pub fn grow_to(&mut self, capacity: usize) {
+        let additional = capacity.saturating_sub(self.bytes.len());
+        self.bytes.reserve_exact(additional);
+    }
+
     /// Whether a record of at most `record_bytes_max` bytes fits without the batch passing
     /// `batch_bytes_max`. The first record always fits.
     #[must_use]
@@ -213,7 +219,7 @@ impl BatchBuilder {
     }
 
     /// Finishes the batch: patches the header and computes the CRC. With a `compressor` the records
-    /// are compressed first, into another buffer.
+    /// are compressed first, into another buffer; the old one comes back with the batch.
     ///
     /// # Errors
     /// [`CompressError`] if the compressor fails; the records are lost with the builder, as they
@@ -223,15 +229,16 @@ impl BatchBuilder {
         identity: ProducerIdentity,
         transactional: bool,
         compressor: Option<&mut Compressor>,
-    ) -> Result<Bytes, CompressError> {
+    ) -> Result<SealedBatch, CompressError> {
         let mut attributes = 0;
         let mut bytes = self.bytes;
+        let mut used_buffer = None;
         if let Some(compressor) = compressor {
             let mut compressed = Vec::with_capacity(bytes.len() / 2 + BATCH_HEADER_BYTES);
             compressed.resize(BATCH_HEADER_BYTES, 0);
             compressor.compress(&bytes[BATCH_HEADER_BYTES..], &mut compressed)?;
             attributes |= i16::from(compressor.codec().id());
-            bytes = compressed;
+            used_buffer = Some(std::mem::replace(&mut bytes, compressed));
         }
         if transactional {
             attributes |= Attributes::TRANSACTIONAL;
@@ -247,8 +254,20 @@ impl BatchBuilder {
         bytes[35..43].copy_from_slice(&self.max_timestamp.to_be_bytes());
         bytes[57..61].copy_from_slice(&self.record_count.to_be_bytes());
         identity.stamp(&mut bytes);
-        Ok(Bytes::from(bytes))
+        Ok(SealedBatch {
+            bytes: Bytes::from(bytes),
+            used_buffer,
+        })
     }
+}
+
+/// A batch ready to be sent.
+#[derive(Debug)]
+pub struct SealedBatch {
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// The buffer that the records were written into, if they were compressed out of it.
+    pub used_buffer: Option<Vec<u8>>,
 }
 
 impl ProducerIdentity {

@@ -25,7 +25,7 @@ mod encode;
 mod header;
 
 pub use decode::{Batch, Batches, Headers, Record, RecordBatch, RecordCursor, Records};
-pub use encode::{BatchBuilder, Header, ProducerIdentity, record_bytes_max};
+pub use encode::{BatchBuilder, Header, ProducerIdentity, SealedBatch, record_bytes_max};
 pub use header::{Attributes, BATCH_HEADER_BYTES, BatchHeader, TimestampType, crc_is_valid};
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ fn build(records: &[OwnedRecord]) -> Bytes {
         assert_eq!(appended as usize, index);
         assert!(builder.batch_bytes() - before <= record_bytes_max(key, value, &headers));
     }
-    builder.seal(IDENTITY, false, None).unwrap()
+    builder.seal(IDENTITY, false, None).unwrap().bytes
 }
 
 fn read_all(bytes: Bytes) -> Vec<RecordBatch> {
@@ -156,7 +156,12 @@ fn null_and_empty_are_different_and_duplicate_headers_keep_their_order() {
     ];
     builder.append(5, None, Some(b""), &headers);
     builder.append(5, Some(b""), None, &[]);
-    let batches = read_all(builder.seal(ProducerIdentity::NONE, false, None).unwrap());
+    let batches = read_all(
+        builder
+            .seal(ProducerIdentity::NONE, false, None)
+            .unwrap()
+            .bytes,
+    );
     let records: Vec<_> = batches[0].records().map(Result::unwrap).collect();
     assert_eq!((records[0].key, records[0].value), (None, Some(&b""[..])));
     assert_eq!((records[1].key, records[1].value), (Some(&b""[..]), None));

@@ -1,0 +1,7 @@
+//! Where records wait: one queue a partition, grouped by topic.
+
+mod queue;
+mod topic;
+
+pub(crate) use queue::{Append, AppendContext, Batch, PartitionQueue};
+pub(crate) use topic::{TopicQueues, Topics};

@@ -1,0 +1,139 @@
+//! Building a producer.
+
+use std::time::Duration;
+
+use klamm_codec::compress::Compression;
+use klamm_net::Cluster;
+use klamm_net::config::{ConfigError, PropertySet};
+
+use crate::config::{Acks, ProducerConfig};
+use crate::error::Error;
+use crate::producer::Producer;
+
+/// Sets up a [`Producer`]. Defaults are Java's, but for [`batch_size`](Self::batch_size).
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until build()"]
+pub struct ProducerBuilder {
+    cluster: Cluster,
+    config: ProducerConfig,
+    request_timeout: Option<Duration>,
+}
+
+impl ProducerBuilder {
+    /// A producer for `cluster`, with the defaults.
+    pub fn new(cluster: Cluster) -> Self {
+        Self {
+            cluster,
+            config: ProducerConfig::default(),
+            request_timeout: None,
+        }
+    }
+
+    /// Takes over every property that is set in `properties`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming each value that is not allowed.
+    pub fn properties(mut self, properties: &PropertySet) -> Result<Self, ConfigError> {
+        self.config.apply(properties)?;
+        if let Some(timeout) = properties.duration_ms("request.timeout.ms") {
+            self.request_timeout = Some(timeout);
+        }
+        Ok(self)
+    }
+
+    /// What the leader waits for before it acknowledges (`acks`). Default: all in-sync replicas.
+    pub const fn acks(mut self, acks: Acks) -> Self {
+        self.config.acks = acks;
+        self
+    }
+
+    /// Whether the broker recognises batches that come twice, and keeps their order
+    /// (`enable.idempotence`). Default: yes, unless `acks` or `retries` rule it out.
+    pub const fn enable_idempotence(mut self, enable: bool) -> Self {
+        self.config.enable_idempotence = Some(enable);
+        self
+    }
+
+    /// How long a batch waits for more records (`linger.ms`). Default: 5 ms. Zero sends at once;
+    /// batches still form while earlier ones are in flight.
+    pub const fn linger(mut self, linger: Duration) -> Self {
+        self.config.linger = linger;
+        self
+    }
+
+    /// Size in bytes at which a batch is full (`batch.size`). Default: 131072, where Java has 16384
+    /// because it reserves that much for each partition; here memory follows what is written.
+    pub const fn batch_size(mut self, bytes: usize) -> Self {
+        self.config.batch_size = bytes;
+        self
+    }
+
+    /// Most bytes that all batches may hold (`buffer.memory`). Default: 32 MiB.
+    pub const fn buffer_memory(mut self, bytes: usize) -> Self {
+        self.config.buffer_memory = bytes;
+        self
+    }
+
+    /// How long `send` may wait for metadata and for memory (`max.block.ms`). Default: 60 s.
+    pub const fn max_block(mut self, timeout: Duration) -> Self {
+        self.config.max_block = timeout;
+        self
+    }
+
+    /// Largest request, and largest record before compression, in bytes (`max.request.size`).
+    /// Default: 1 MiB.
+    pub const fn max_request_size(mut self, bytes: usize) -> Self {
+        self.config.max_request_size = bytes;
+        self
+    }
+
+    /// Time from `send` to success or failure, with all retries (`delivery.timeout.ms`). Default:
+    /// 120 s. At least linger plus request timeout.
+    pub const fn delivery_timeout(mut self, timeout: Duration) -> Self {
+        self.config.delivery_timeout = Some(timeout);
+        self
+    }
+
+    /// How long one request may take (`request.timeout.ms`). Default: the client's, 30 s.
+    pub const fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.request_timeout = Some(timeout);
+        self
+    }
+
+    /// Unanswered requests to a broker (`max.in.flight.requests.per.connection`). Default: 5, the
+    /// most that an idempotent producer may have.
+    pub const fn max_in_flight(mut self, requests: usize) -> Self {
+        self.config.max_in_flight = requests;
+        self
+    }
+
+    /// Attempts after the first (`retries`). Default: without limit, until the delivery timeout.
+    pub const fn retries(mut self, retries: u32) -> Self {
+        self.config.retries = retries;
+        self
+    }
+
+    /// Codec of the batches (`compression.type`). Default: none.
+    pub const fn compression(mut self, compression: Compression) -> Self {
+        self.config.compression = compression;
+        self
+    }
+
+    /// Level of the codec (`compression.gzip.level`, `compression.zstd.level`). Default: the codec's.
+    pub const fn compression_level(mut self, level: i32) -> Self {
+        self.config.compression_level = Some(level);
+        self
+    }
+
+    /// Checks the settings and starts the producer. It connects when there is something to send.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with every problem at once.
+    pub fn build(self) -> Result<Producer, Error> {
+        let request_timeout = self
+            .request_timeout
+            .unwrap_or(self.cluster.config().request_timeout);
+        let settings = self.config.check(request_timeout)?;
+        Ok(Producer::start(self.cluster, settings))
+    }
+}

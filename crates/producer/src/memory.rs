@@ -1,0 +1,301 @@
+//! `buffer.memory`: the bytes that all batches of a producer may hold, and who waits for some.
+//!
+//! Reserved are the capacities of the batches' buffers, from the first record to the response or
+//! the death of the connection. Used buffers are kept for the next batches; they count as free and
+//! are given back to the allocator when a reservation needs their room.
+//!
+//! Invariants
+//! - `reserved + kept <= limit`, but for a single record larger than what is free when nothing else
+//!   is reserved
+//! - the oldest waiter is served first; while someone waits, nobody overtakes
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+#[derive(Debug)]
+pub(crate) struct Memory {
+    limit: usize,
+    /// Capacity of the buffers that are kept: those of full batches.
+    kept_buffer_bytes: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    reserved: usize,
+    kept: Vec<Vec<u8>>,
+    waiting: VecDeque<Waiter>,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    bytes: usize,
+    granted: oneshot::Sender<Reservation>,
+}
+
+/// Bytes taken out of `buffer.memory`; given back on drop.
+#[derive(Debug)]
+pub(crate) struct Reservation {
+    memory: Arc<Memory>,
+    bytes: usize,
+}
+
+impl Memory {
+    pub(crate) fn new(limit: usize, kept_buffer_bytes: usize) -> Arc<Self> {
+        Arc::new(Self {
+            limit,
+            kept_buffer_bytes,
+            state: Mutex::default(),
+        })
+    }
+
+    pub(crate) const fn limit(&self) -> usize {
+        self.limit
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes `bytes` unless they are not free or somebody waits already.
+    pub(crate) fn try_reserve(self: &Arc<Self>, bytes: usize) -> Option<Reservation> {
+        let mut state = self.lock();
+        if !state.waiting.is_empty() || !state.take(bytes, self) {
+            return None;
+        }
+        Some(Reservation {
+            memory: Arc::clone(self),
+            bytes,
+        })
+    }
+
+    /// Waits in line for `bytes`.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the line; what was granted meanwhile is given back.
+    pub(crate) async fn reserve(self: &Arc<Self>, bytes: usize) -> Reservation {
+        loop {
+            let (granted, receiver) = oneshot::channel();
+            let waiter = Waiter { bytes, granted };
+            let served = {
+                let mut state = self.lock();
+                state.waiting.push_back(waiter);
+                state.serve(self)
+            };
+            deliver(served);
+            if let Ok(reservation) = receiver.await {
+                return reservation;
+            }
+        }
+    }
+
+    /// Whether somebody waits: batches should leave without lingering.
+    pub(crate) fn is_short(&self) -> bool {
+        !self.lock().waiting.is_empty()
+    }
+
+    /// A used buffer of `bytes`, empty, for a reservation of as much.
+    pub(crate) fn used_buffer(&self, bytes: usize) -> Option<Vec<u8>> {
+        if bytes != self.kept_buffer_bytes {
+            return None;
+        }
+        self.lock().kept.pop()
+    }
+
+    /// Keeps the memory of a batch that is done, if it has the size of a full one, nobody else holds
+    /// it and there is room.
+    pub(crate) fn keep(&self, batch: Bytes) {
+        if let Ok(mut batch) = batch.try_into_mut() {
+            batch.clear();
+            self.keep_buffer(Vec::from(batch));
+        }
+    }
+
+    /// As [`Memory::keep`], of a buffer that nobody else can hold.
+    pub(crate) fn keep_buffer(&self, mut buffer: Vec<u8>) {
+        if buffer.capacity() != self.kept_buffer_bytes {
+            return;
+        }
+        buffer.clear();
+        let mut state = self.lock();
+        if state.reserved + (state.kept.len() + 1) * self.kept_buffer_bytes <= self.limit {
+            state.kept.push(buffer);
+        }
+    }
+
+    fn give_back(self: &Arc<Self>, bytes: usize) {
+        if bytes == 0 {
+            return;
+        }
+        let served = {
+            let mut state = self.lock();
+            state.reserved -= bytes;
+            state.serve(self)
+        };
+        deliver(served);
+    }
+}
+
+/// Hands out reservations without the lock, since a waiter that is gone drops its own.
+fn deliver(served: Vec<(oneshot::Sender<Reservation>, Reservation)>) {
+    for (granted, reservation) in served {
+        let _ = granted.send(reservation);
+    }
+}
+
+impl State {
+    fn take(&mut self, bytes: usize, memory: &Memory) -> bool {
+        if self.reserved > 0 && self.reserved + bytes > memory.limit {
+            return false;
+        }
+        self.reserved += bytes;
+        let room = memory.limit.saturating_sub(self.reserved) / memory.kept_buffer_bytes.max(1);
+        self.kept.truncate(room);
+        true
+    }
+
+    /// Serves waiters from the front as far as memory goes.
+    fn serve(&mut self, memory: &Arc<Memory>) -> Vec<(oneshot::Sender<Reservation>, Reservation)> {
+        let mut served = Vec::new();
+        while let Some(waiter) = self.waiting.front() {
+            if waiter.granted.is_closed() {
+                self.waiting.pop_front();
+                continue;
+            }
+            let bytes = waiter.bytes;
+            if !self.take(bytes, memory) {
+                break;
+            }
+            if let Some(waiter) = self.waiting.pop_front() {
+                let reservation = Reservation {
+                    memory: Arc::clone(memory),
+                    bytes,
+                };
+                served.push((waiter.granted, reservation));
+            }
+        }
+        served
+    }
+}
+
+impl Reservation {
+    /// A reservation of nothing, to grow.
+    pub(crate) fn none(memory: &Arc<Memory>) -> Self {
+        Self {
+            memory: Arc::clone(memory),
+            bytes: 0,
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Takes `bytes` more, from `granted` if that is enough, else from free memory; all of them, or
+    /// none and says how many are wanted.
+    pub(crate) fn take(&mut self, bytes: usize, granted: &mut Option<Self>) -> Result<(), usize> {
+        let reserved = granted.take().filter(|granted| granted.bytes >= bytes);
+        let reserved = reserved.or_else(|| self.memory.try_reserve(bytes));
+        self.merge(reserved.ok_or(bytes)?);
+        Ok(())
+    }
+
+    /// Takes over the bytes of `other`.
+    fn merge(&mut self, mut other: Self) {
+        self.bytes += std::mem::take(&mut other.bytes);
+    }
+
+    /// Gives back what is more than `bytes`.
+    pub(crate) fn shrink_to(&mut self, bytes: usize) {
+        if bytes < self.bytes {
+            let rest = self.bytes - bytes;
+            self.bytes = bytes;
+            self.memory.give_back(rest);
+        }
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.memory.give_back(self.bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_dropped_is_free_again() {
+        let memory = Memory::new(100, 64);
+        let first = memory.try_reserve(60).unwrap();
+        assert!(memory.try_reserve(60).is_none());
+        drop(first);
+        assert!(memory.try_reserve(60).is_some());
+    }
+
+    #[test]
+    fn a_single_request_over_the_limit_is_granted_when_nothing_else_is_reserved() {
+        let memory = Memory::new(100, 64);
+        let large = memory.try_reserve(500).unwrap();
+        assert!(memory.try_reserve(1).is_none());
+        drop(large);
+    }
+
+    #[tokio::test]
+    async fn the_oldest_waiter_is_served_first_and_nobody_overtakes() {
+        let memory = Memory::new(100, 64);
+        let mut held = memory.try_reserve(100).unwrap();
+        let waiter = |bytes| {
+            let memory = Arc::clone(&memory);
+            tokio::spawn(async move { memory.reserve(bytes).await.bytes() })
+        };
+        let (large, small) = (waiter(80), waiter(10));
+        tokio::task::yield_now().await;
+        held.shrink_to(50);
+        tokio::task::yield_now().await;
+        assert!(!large.is_finished() && !small.is_finished());
+        assert!(memory.try_reserve(1).is_none());
+        drop(held);
+        assert_eq!((large.await.unwrap(), small.await.unwrap()), (80, 10));
+        assert!(memory.try_reserve(100).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_waiter_that_leaves_lets_the_next_one_go() {
+        let memory = Memory::new(100, 64);
+        let held = memory.try_reserve(50).unwrap();
+        let gone = Arc::clone(&memory);
+        let gone = tokio::spawn(async move { gone.reserve(90).await });
+        tokio::task::yield_now().await;
+        gone.abort();
+        assert!(gone.await.is_err());
+        let next = memory.reserve(40).await;
+        assert_eq!(next.bytes(), 40);
+        drop((held, next));
+        assert!(memory.try_reserve(100).is_some());
+    }
+
+    #[test]
+    fn kept_buffers_make_room_for_reservations() {
+        let memory = Memory::new(100, 64);
+        memory.keep(Bytes::from(Vec::from([1; 64])));
+        let _all = memory.try_reserve(100).unwrap();
+        assert!(memory.used_buffer(64).is_none());
+    }
+
+    #[test]
+    fn bytes_that_somebody_holds_are_not_kept() {
+        let memory = Memory::new(1000, 64);
+        let batch = Bytes::from(vec![1; 64]);
+        let held = batch.clone();
+        memory.keep(batch);
+        assert!(memory.used_buffer(64).is_none());
+        memory.keep(held);
+        assert!(memory.used_buffer(64).is_some());
+    }
+}

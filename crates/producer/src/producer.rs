@@ -1,0 +1,296 @@
+//! The producer that applications hold.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use klamm_codec::ErrorCode;
+use klamm_net::{Cluster, ClusterSnapshot, Topic};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::accumulator::{Append, AppendContext, Topics};
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::delivery::Delivery;
+use crate::error::Error;
+use crate::memory::{Memory, Reservation};
+use crate::record::Record;
+use crate::sender::{Inbox, Sender};
+use crate::unfinished::Unfinished;
+
+/// Sends records to Kafka; cheap to clone, to be used from any number of tasks.
+///
+/// - Memory: at most `buffer.memory` for records that are not acknowledged.
+/// - A slow partition does not hold up others, until it has taken all of that memory.
+/// - Dropping a future of [`send`](Self::send) before it is ready means that the record was not
+///   accepted; an accepted record is not affected by dropping its [`Delivery`].
+/// - Dropping the last clone gives up what is not acknowledged; [`close`](Self::close) first.
+#[derive(Clone, Debug)]
+pub struct Producer {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    shared: Arc<Shared>,
+    sender: AbortHandle,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.shared.end(Error::Closed);
+        self.sender.abort();
+    }
+}
+
+/// What the handles and the sender share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) cluster: Cluster,
+    pub(crate) settings: Settings,
+    pub(crate) memory: Arc<Memory>,
+    pub(crate) clock: Clock,
+    pub(crate) inbox: Inbox,
+    topics: Topics,
+    /// Held while a topic is added or changed.
+    changing_topics: Mutex<()>,
+    unfinished: Arc<Unfinished>,
+    ended: OnceLock<Error>,
+}
+
+/// Why a record was not appended.
+enum Refused {
+    /// The topic has no queues yet, or no longer.
+    NoTopic,
+    NoMemory(usize),
+    Failed(Error),
+}
+
+impl Shared {
+    fn try_append(
+        &self,
+        record: &Record<'_>,
+        granted: &mut Option<Reservation>,
+    ) -> Result<Delivery, Refused> {
+        if let Some(ended) = self.ended.get() {
+            return Err(Refused::Failed(ended.clone()));
+        }
+        let record_bytes_max = record.bytes_max();
+        if record_bytes_max > self.settings.record_bytes_max {
+            return Err(Refused::Failed(Error::RecordTooLarge {
+                topic: record.topic.to_owned(),
+                bytes: record_bytes_max,
+                limit: self.settings.record_bytes_max,
+            }));
+        }
+        let appended = self.topics.with(record.topic, |queues| {
+            loop {
+                let (queue, sticky) = queues.choose(record).map_err(Refused::Failed)?;
+                let context = AppendContext {
+                    memory: &self.memory,
+                    clock: &self.clock,
+                    unfinished: &self.unfinished,
+                    batch_bytes_max: self.settings.batch_bytes_max,
+                    record_bytes_max,
+                    sticky,
+                };
+                let (result, signal) = match queue.append(record, granted, &context) {
+                    Append::Appended { delivery, signal } => (Some(Ok(delivery)), signal),
+                    Append::NoMemory { wanted, signal } => {
+                        (Some(Err(Refused::NoMemory(wanted))), signal)
+                    }
+                    Append::Switch { signal } => (None, signal),
+                    Append::Ended => (Some(Err(Refused::NoTopic)), false),
+                };
+                if signal {
+                    self.inbox.signal(queue);
+                }
+                match result {
+                    Some(result) => return result,
+                    None => queues.leave(queue),
+                }
+            }
+        });
+        appended.unwrap_or(Err(Refused::NoTopic))
+    }
+
+    /// Adds the queues of a topic, or brings them up to date.
+    fn update_topic(&self, topic: &Topic) {
+        let _changing = self
+            .changing_topics
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let known = self.topics.get(&topic.name);
+        let current = known.as_ref().is_some_and(|known| {
+            known.id == topic.id && known.partitions.len() >= topic.partitions.len()
+        });
+        if !current && !topic.partitions.is_empty() {
+            let queues = self.inbox.register(topic, known.as_deref());
+            self.topics.insert(Arc::new(queues));
+        }
+    }
+
+    /// Brings the queues of all topics up to date.
+    pub(crate) fn update_topics(&self, snapshot: &ClusterSnapshot) {
+        for queues in self.topics.all() {
+            if let Some(topic) = snapshot.topic(&queues.name) {
+                self.update_topic(topic);
+            }
+        }
+    }
+
+    /// Lets everything that is queued leave without lingering.
+    fn hurry(&self) {
+        for queues in self.topics.all() {
+            for queue in &queues.partitions {
+                if queue.hurry() {
+                    self.inbox.signal(queue);
+                }
+            }
+        }
+    }
+
+    /// The producer cannot go on.
+    pub(crate) fn fail(&self, code: ErrorCode) {
+        self.end(Error::Fatal(code));
+    }
+
+    /// Takes no more records and gives up those that were not sent.
+    fn end(&self, error: Error) {
+        let _ = self.ended.set(error);
+        for queues in self.topics.all() {
+            for queue in &queues.partitions {
+                drop(queue.end());
+            }
+        }
+    }
+}
+
+impl Producer {
+    pub(crate) fn start(cluster: Cluster, settings: Settings) -> Self {
+        let memory = Memory::new(settings.config.buffer_memory, settings.batch_bytes_max);
+        let shared = Arc::new(Shared {
+            cluster,
+            memory,
+            settings,
+            clock: Clock::default(),
+            inbox: Inbox::default(),
+            topics: Topics::default(),
+            changing_topics: Mutex::default(),
+            unfinished: Arc::default(),
+            ended: OnceLock::new(),
+        });
+        let sender = tokio::spawn(Sender::new(Arc::clone(&shared)).run());
+        Self {
+            inner: Arc::new(Inner {
+                shared,
+                sender: sender.abort_handle(),
+            }),
+        }
+    }
+
+    /// Accepts a record: it is copied into the batch of its partition. Waits at most `max.block.ms`
+    /// for the topic's metadata and for room in `buffer.memory`, longest waiter first; else it does
+    /// not wait at all. The [`Delivery`] tells when the record is acknowledged.
+    ///
+    /// # Errors
+    /// The record was not accepted: [`Error::Net`] (no such topic, no broker), [`Error::BufferFull`],
+    /// [`Error::RecordTooLarge`], [`Error::InvalidPartition`], [`Error::Fatal`], [`Error::Closed`].
+    ///
+    /// # Cancel safety
+    /// A future that is dropped before it is ready has not accepted the record.
+    pub async fn send(&self, record: Record<'_>) -> Result<Delivery, Error> {
+        match self.inner.shared.try_append(&record, &mut None) {
+            Ok(delivery) => Ok(delivery),
+            Err(Refused::Failed(error)) => Err(error),
+            Err(_) => Box::pin(self.send_waiting(record)).await,
+        }
+    }
+
+    async fn send_waiting(&self, record: Record<'_>) -> Result<Delivery, Error> {
+        let shared = &self.inner.shared;
+        let started = Instant::now();
+        let deadline = started + shared.settings.config.max_block;
+        let mut granted = None;
+        loop {
+            match shared.try_append(&record, &mut granted) {
+                Ok(delivery) => return Ok(delivery),
+                Err(Refused::Failed(error)) => return Err(error),
+                Err(Refused::NoTopic) => {
+                    let topic = shared.cluster.topic(record.topic, true, deadline).await?;
+                    shared.update_topic(&topic);
+                    // A topic that has just been created anew ends its old queues by and by.
+                    tokio::task::yield_now().await;
+                }
+                Err(Refused::NoMemory(wanted)) => {
+                    if !shared.memory.is_short() {
+                        shared.hurry();
+                    }
+                    let reserved = timeout_at(deadline, shared.memory.reserve(wanted)).await;
+                    granted = Some(reserved.map_err(|_| Error::BufferFull {
+                        topic: record.topic.to_owned(),
+                        limit: shared.memory.limit(),
+                        waited: started.elapsed(),
+                    })?);
+                }
+            }
+        }
+    }
+
+    /// As [`send`](Self::send), but never waits. The record stays with the caller if it fails.
+    ///
+    /// # Errors
+    /// As for [`send`](Self::send), and [`Error::TopicNotReady`] for a topic that nothing has been
+    /// sent to yet.
+    pub fn try_send(&self, record: Record<'_>) -> Result<Delivery, Error> {
+        let shared = &self.inner.shared;
+        shared.try_append(&record, &mut None).map_err(|refused| {
+            let topic = record.topic.to_owned();
+            match refused {
+                Refused::Failed(error) => error,
+                Refused::NoTopic => Error::TopicNotReady { topic },
+                Refused::NoMemory(_) => {
+                    shared.hurry();
+                    Error::BufferFull {
+                        topic,
+                        limit: shared.memory.limit(),
+                        waited: Duration::ZERO,
+                    }
+                }
+            }
+        })
+    }
+
+    /// Sends everything that was accepted before this call without lingering, and waits until each
+    /// of these records is acknowledged or given up. Ends at the latest with `delivery.timeout.ms`;
+    /// what became of a record its [`Delivery`] tells.
+    ///
+    /// # Cancel safety
+    /// Dropping the future has no effect on the records.
+    pub async fn flush(&self) {
+        let shared = &self.inner.shared;
+        shared.hurry();
+        shared.unfinished.finished().await;
+    }
+
+    /// Takes no more records, flushes, and ends the producer for all its clones.
+    ///
+    /// # Errors
+    /// [`Error::Unfinished`] if `timeout` passes first: the deliveries of what is left then fail.
+    ///
+    /// # Cancel safety
+    /// A future that is dropped leaves a producer that takes no more records but goes on sending.
+    pub async fn close(&self, timeout_after: Duration) -> Result<(), Error> {
+        let shared = &self.inner.shared;
+        let _ = shared.ended.set(Error::Closed);
+        let flushed = timeout(timeout_after, self.flush()).await;
+        let unfinished = shared.unfinished.len();
+        shared.end(Error::Closed);
+        self.inner.sender.abort();
+        flushed.map_err(|_| Error::Unfinished {
+            what: "close",
+            timeout: timeout_after,
+            unfinished,
+        })
+    }
+}

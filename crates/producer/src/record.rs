@@ -1,0 +1,76 @@
+//! What is sent.
+
+use klamm_codec::batch::{Header, record_bytes_max};
+
+/// A record to send. It borrows everything: `send` copies it once, into its batch.
+///
+/// ```
+/// # use klamm_producer::{Header, Record};
+/// let record = Record::to("orders")
+///     .key("customer-7")
+///     .value(b"{}")
+///     .headers(&[Header::new("trace", "abc")])
+/// #   ;
+/// # let _ = record.partition(3);
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[must_use = "a record does nothing until it is sent"]
+pub struct Record<'a> {
+    pub(crate) topic: &'a str,
+    pub(crate) partition: Option<i32>,
+    pub(crate) timestamp: Option<i64>,
+    pub(crate) key: Option<&'a [u8]>,
+    pub(crate) value: Option<&'a [u8]>,
+    pub(crate) headers: &'a [Header<'a>],
+}
+
+impl<'a> Record<'a> {
+    /// A record for `topic`, with neither key nor value.
+    pub const fn to(topic: &'a str) -> Self {
+        Self {
+            topic,
+            partition: None,
+            timestamp: None,
+            key: None,
+            value: None,
+            headers: &[],
+        }
+    }
+
+    /// Sets the key. Records with the same key go to the same partition, which Java's client picks
+    /// too; an empty key is a key.
+    pub fn key(mut self, key: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
+        self.key = Some(key.as_ref());
+        self
+    }
+
+    /// Sets the value. Without one it is null: a tombstone on compacted topics.
+    pub fn value(mut self, value: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
+        self.value = Some(value.as_ref());
+        self
+    }
+
+    /// Sets the partition, instead of the partitioner.
+    pub const fn partition(mut self, partition: i32) -> Self {
+        self.partition = Some(partition);
+        self
+    }
+
+    /// Sets the timestamp, in milliseconds since the Unix epoch; by default the time at which the
+    /// record is sent, to about 10 ms.
+    pub const fn timestamp(mut self, timestamp: i64) -> Self {
+        self.timestamp = Some(timestamp);
+        self
+    }
+
+    /// Sets the headers.
+    pub const fn headers(mut self, headers: &'a [Header<'a>]) -> Self {
+        self.headers = headers;
+        self
+    }
+
+    /// Most bytes that the record can take in a batch.
+    pub(crate) fn bytes_max(&self) -> usize {
+        record_bytes_max(self.key, self.value, self.headers)
+    }
+}

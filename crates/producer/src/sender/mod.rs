@@ -1,0 +1,238 @@
+//! The task that carries out what [`SenderState`] decides: connections, requests, timers.
+//!
+//! One task a producer; each broker's connection has a task of its own that writes and reads
+//! ([`klamm_net::Connection`]). Nothing here waits for one broker before serving another.
+
+mod inbox;
+mod link;
+mod request;
+mod state;
+mod verdict;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use klamm_codec::ErrorCode;
+use klamm_net::{ClusterSnapshot, Connection, Error as NetError, Lane, NodeId};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
+
+pub(crate) use self::inbox::Inbox;
+use self::inbox::Mail;
+use self::link::{Answered, Links};
+use self::state::SenderState;
+use crate::config::Acks;
+use crate::idempotence::ProducerKey;
+use crate::producer::Shared;
+
+/// Work that takes its time, next to the loop.
+enum Done {
+    Connected(NodeId, Result<Connection, NetError>),
+    ProducerId(Result<ProducerKey, NetError>),
+}
+
+pub(crate) struct Sender {
+    shared: Arc<Shared>,
+    state: SenderState,
+    links: Links,
+    tasks: JoinSet<Done>,
+    connecting: BTreeSet<NodeId>,
+    asking_producer_id: bool,
+    mail: Mail,
+    snapshots: watch::Receiver<Arc<ClusterSnapshot>>,
+}
+
+impl Sender {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        let settings = shared.settings.clone();
+        let compressor = settings.config.compressor().ok().flatten();
+        Self {
+            state: SenderState::new(
+                settings,
+                shared.cluster.config().retry_backoff,
+                Arc::clone(&shared.memory),
+                compressor,
+            ),
+            snapshots: shared.cluster.watch(),
+            shared,
+            links: Links::default(),
+            tasks: JoinSet::new(),
+            connecting: BTreeSet::new(),
+            asking_producer_id: false,
+            mail: Mail::default(),
+        }
+    }
+
+    /// Runs until it is aborted, or the producer fails for good.
+    pub(crate) async fn run(mut self) {
+        let sleep = sleep_until(Instant::now());
+        tokio::pin!(sleep);
+        loop {
+            self.shared.clock.tick();
+            let now = Instant::now();
+            self.read_mail(now);
+            self.state.tick(now);
+            self.send(now);
+            self.carry_out_wishes();
+            if let Some(code) = self.state.fatal() {
+                self.shared.fail(code);
+                return;
+            }
+            let wake = self.next_wake(now);
+            if let Some(wake) = wake {
+                sleep.as_mut().reset(wake);
+            }
+            tokio::select! {
+                biased;
+                answered = self.links.next() => self.answered(answered),
+                Some(done) = self.tasks.join_next() => {
+                    if let Ok(done) = done {
+                        self.done(done);
+                    }
+                }
+                () = self.shared.inbox.arrived() => {}
+                changed = self.snapshots.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    self.metadata_changed();
+                }
+                () = &mut sleep, if wake.is_some() => {}
+            }
+            while let Some(answered) = self.links.try_next() {
+                self.answered(answered);
+            }
+        }
+    }
+
+    fn next_wake(&self, now: Instant) -> Option<Instant> {
+        let tick = self.state.clock_tick().map(|tick| now + tick);
+        [self.state.next_timer(), tick].into_iter().flatten().min()
+    }
+
+    fn read_mail(&mut self, now: Instant) {
+        self.shared.inbox.take(&mut self.mail);
+        if !self.mail.registered.is_empty() {
+            let snapshot = self.shared.cluster.snapshot();
+            for queue in self.mail.registered.drain(..) {
+                self.state.register(queue, &snapshot);
+            }
+        }
+        for slot in self.mail.signalled.drain(..) {
+            self.state.visit(slot, now);
+        }
+    }
+
+    fn send(&mut self, now: Instant) {
+        for node in self.state.ready_nodes() {
+            let Some(connection) = self.links.connection(node) else {
+                self.connect(node);
+                continue;
+            };
+            while let Some(batches) = self.state.next_request(node, now) {
+                let sent = request::send(&connection, &self.shared.settings, &batches);
+                match sent {
+                    Ok(Some(pending)) => self.links.push(node, &connection, pending),
+                    Ok(None) => self.state.unanswered(&batches, now),
+                    Err(error) if self.shared.settings.config.acks == Acks::None => {
+                        tracing::debug!(%error, "records with acks=0 were not sent");
+                        self.state.unanswered(&batches, now);
+                    }
+                    Err(error) => {
+                        self.links.close(node);
+                        self.state.lost(node, &error, now);
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    fn connect(&mut self, node: NodeId) {
+        if !self.connecting.insert(node) {
+            return;
+        }
+        let shared = Arc::clone(&self.shared);
+        self.tasks.spawn(async move {
+            let deadline = Instant::now() + shared.settings.request_timeout;
+            let connected = shared
+                .cluster
+                .connection(node, Lane::Produce, deadline)
+                .await;
+            if let Err(NetError::UnknownNode { .. }) = connected {
+                // Only newer metadata helps; for all else the reconnect backoff has been waited for.
+                sleep(shared.cluster.config().retry_backoff.initial).await;
+            }
+            Done::Connected(node, connected)
+        });
+    }
+
+    fn carry_out_wishes(&mut self) {
+        if self.state.take_metadata_wanted() {
+            self.shared.cluster.request_refresh();
+        }
+        if self.state.wants_producer_id() && !self.asking_producer_id {
+            self.asking_producer_id = true;
+            let shared = Arc::clone(&self.shared);
+            self.tasks
+                .spawn(async move { Done::ProducerId(request::producer_id(&shared).await) });
+        }
+    }
+
+    fn answered(&mut self, answered: Answered) {
+        let now = Instant::now();
+        let Answered {
+            node,
+            connection,
+            version,
+            frame,
+        } = answered;
+        let read = frame.and_then(|frame| request::read(&connection, version, frame));
+        match read {
+            Ok(response) => {
+                let answer_of = |queue: &_| response.answer(queue);
+                self.state.answered(node, now, answer_of);
+            }
+            Err(error) => {
+                tracing::debug!(node = node.0, %error, "produce request failed");
+                self.links.close_if(node, &connection);
+                self.state.lost(node, &error, now);
+            }
+        }
+    }
+
+    fn done(&mut self, done: Done) {
+        let now = Instant::now();
+        match done {
+            Done::Connected(node, Ok(connection)) => {
+                self.connecting.remove(&node);
+                self.links.open(node, connection);
+            }
+            Done::Connected(node, Err(error)) => {
+                // The partitions stay ready; the next attempt waits for the reconnect backoff.
+                self.connecting.remove(&node);
+                tracing::debug!(node = node.0, %error, "cannot connect");
+                self.state.connect_failed(node, &error);
+            }
+            Done::ProducerId(Ok(key)) => {
+                self.asking_producer_id = false;
+                self.state.producer_id(key, now);
+            }
+            Done::ProducerId(Err(error)) => {
+                self.asking_producer_id = false;
+                tracing::warn!(%error, "no producer id");
+                if !error.is_retriable() {
+                    let code = error.code().unwrap_or(ErrorCode::UNSUPPORTED_VERSION);
+                    self.state.fail_for_good(code);
+                }
+            }
+        }
+    }
+
+    fn metadata_changed(&mut self) {
+        let snapshot = Arc::clone(&self.snapshots.borrow_and_update());
+        self.shared.update_topics(&snapshot);
+        self.state.metadata_changed(&snapshot, Instant::now());
+    }
+}

@@ -1,0 +1,147 @@
+//! Produce and `InitProducerId` requests, and their answers.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use klamm_codec::messages::produce_response::PartitionProduceResponse;
+use klamm_codec::messages::{
+    InitProducerIdRequest, InitProducerIdResponse, ProduceRequest, decode_response,
+};
+use klamm_codec::produce_request::{PartitionBatch, ProduceHeader, TopicBatches, encode};
+use klamm_codec::{ApiKey, ErrorCode};
+use klamm_net::{Connection, Error, PendingResponse, Route, TopicId, Verdict};
+use tokio::time::Instant;
+
+use super::state::{PartitionAnswer, ProduceBatches};
+use crate::accumulator::PartitionQueue;
+use crate::config::{Acks, Settings};
+use crate::idempotence::ProducerKey;
+use crate::producer::Shared;
+
+/// From this version on topics go by their ids (KIP-516).
+const TOPIC_IDS_SINCE: i16 = 13;
+/// The last version that names them.
+const TOPIC_NAMES_UNTIL: i16 = 12;
+
+/// Sends one request; gives back the version of its answer, `None` if there will be none (acks=0).
+pub(super) fn send(
+    connection: &Connection,
+    settings: &Settings,
+    batches: &ProduceBatches,
+) -> Result<Option<(i16, PendingResponse)>, Error> {
+    let mut version = connection.version(ApiKey::PRODUCE)?;
+    let has_ids = |batch: &super::state::PartitionBytes| !batch.queue.topic_id.is_zero();
+    if version >= TOPIC_IDS_SINCE && !batches.batches.iter().all(has_ids) {
+        version = TOPIC_NAMES_UNTIL;
+    }
+    let mut by_topic: BTreeMap<(&str, TopicId), Vec<PartitionBatch>> = BTreeMap::new();
+    for batch in &batches.batches {
+        let partition = &batch.queue.partition;
+        let topic = by_topic.entry((&partition.topic, batch.queue.topic_id));
+        topic.or_default().push(PartitionBatch {
+            partition: partition.partition,
+            batch: batch.bytes.clone(),
+        });
+    }
+    let topics: Vec<_> = by_topic
+        .iter()
+        .map(|((topic, id), partitions)| TopicBatches {
+            topic,
+            topic_id: id.0,
+            partitions,
+        })
+        .collect();
+    let header = ProduceHeader {
+        transactional_id: None,
+        acks: settings.config.acks.code(),
+        timeout_ms: i32::try_from(settings.request_timeout.as_millis()).unwrap_or(i32::MAX),
+    };
+    let encode = |correlation_id, client_id: &str| {
+        Ok(encode(version, correlation_id, client_id, &header, &topics))
+    };
+    if settings.config.acks == Acks::None {
+        connection.send_oneway(ApiKey::PRODUCE, encode)?;
+        return Ok(None);
+    }
+    let pending = connection.send(ApiKey::PRODUCE, settings.request_timeout, encode)?;
+    Ok(Some((version, pending)))
+}
+
+/// The answers in a produce response.
+pub(super) struct Response {
+    topics: Vec<TopicAnswers>,
+}
+
+struct TopicAnswers {
+    /// Empty from version 13 on.
+    name: String,
+    /// Zero up to version 12.
+    id: TopicId,
+    /// By partition.
+    partitions: BTreeMap<i32, PartitionAnswer>,
+}
+
+impl Response {
+    /// What the broker said about the batch of `queue`.
+    pub(super) fn answer(&self, queue: &PartitionQueue) -> Option<PartitionAnswer> {
+        let named = |topic: &&TopicAnswers| {
+            if topic.id.is_zero() {
+                *topic.name == *queue.partition.topic
+            } else {
+                topic.id == queue.topic_id
+            }
+        };
+        let topic = self.topics.iter().find(named)?;
+        topic.partitions.get(&queue.partition.partition).copied()
+    }
+}
+
+/// Reads a response of `version`.
+pub(super) fn read(connection: &Connection, version: i16, frame: Bytes) -> Result<Response, Error> {
+    let response =
+        decode_response::<ProduceRequest>(frame, version).map_err(|error| Error::Protocol {
+            api: ApiKey::PRODUCE,
+            broker: connection.address().to_owned(),
+            reason: error.reason,
+        })?;
+    let topics = response.responses.into_iter().map(|topic| {
+        let answer = |partition: PartitionProduceResponse| {
+            let answer = PartitionAnswer {
+                code: ErrorCode(partition.error_code),
+                base_offset: partition.base_offset,
+            };
+            (partition.index, answer)
+        };
+        TopicAnswers {
+            name: topic.name.to_string(),
+            id: TopicId(topic.topic_id.into_bytes()),
+            partitions: topic.partition_responses.into_iter().map(answer).collect(),
+        }
+    });
+    Ok(Response {
+        topics: topics.collect(),
+    })
+}
+
+/// Asks any broker for a producer id.
+pub(super) async fn producer_id(shared: &Shared) -> Result<ProducerKey, Error> {
+    let deadline = Instant::now() + shared.settings.request_timeout;
+    // The message crate's default is an empty id, which brokers refuse.
+    let request = |_| {
+        InitProducerIdRequest::default()
+            .with_transactional_id(None)
+            .with_transaction_timeout_ms(i32::MAX)
+    };
+    let check = |response: &InitProducerIdResponse| {
+        Verdict::of(ErrorCode(response.error_code), "the idempotent producer")
+    };
+    let route = Route::Any;
+    let response = shared
+        .cluster
+        .call(&route, deadline, request, check)
+        .await?;
+    Ok(ProducerKey {
+        id: response.producer_id.0,
+        epoch: response.producer_epoch,
+    })
+}

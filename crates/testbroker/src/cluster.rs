@@ -1,0 +1,365 @@
+//! Everything that the nodes share: topics, producer ids, groups, faults.
+//!
+//! Owns: the state behind the one lock. Does not: know message types beyond ids and errors, wait,
+//! or do I/O.
+//!
+//! Invariants
+//! - `topic_names` has exactly the topics of `topics`
+//! - at most [`TOPICS_MAX`] topics and [`PARTITIONS_MAX`] partitions in the cluster
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::BrokerId;
+use klamm_codec::ApiKey;
+use tokio::time::Instant;
+
+use crate::coordinator::Coordinator;
+use crate::fault::Faults;
+use crate::topic::{Partition, Topic, TopicConfig, TopicId, name_is_valid};
+
+const TOPICS_MAX: usize = 10_000;
+const PARTITIONS_MAX: usize = 100_000;
+/// Transactional ids remembered.
+const TRANSACTIONAL_IDS_MAX: usize = 10_000;
+/// As many partitions as Kafka's group coordinator has; they are spread over the nodes.
+const COORDINATOR_PARTITIONS: i32 = 50;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    pub(crate) partitions_default: i32,
+    pub(crate) auto_create_topics: bool,
+    pub(crate) partition_bytes_max: usize,
+    pub(crate) transaction_version: Option<i16>,
+    pub(crate) session_timeout_min: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    pub(crate) id: BrokerId,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+}
+
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    pub(crate) id: String,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) options: Options,
+    pub(crate) coordinator: Coordinator,
+    pub(crate) faults: Faults,
+    topics: BTreeMap<String, Topic>,
+    topic_names: HashMap<TopicId, String>,
+    producer_ids: i64,
+    /// Producer id and epoch of each transactional id.
+    transactional: HashMap<String, (i64, i16)>,
+    requests: HashMap<ApiKey, u64>,
+    clock: Clock,
+    random: Random,
+    /// How many partitions were placed, so that the leaders of all topics go round the nodes.
+    placed: usize,
+}
+
+impl Cluster {
+    pub(crate) fn new(nodes: Vec<Node>, options: Options, seed: u64) -> Self {
+        let mut random = Random(seed);
+        Self {
+            id: random.uuid(),
+            nodes,
+            options,
+            coordinator: Coordinator::default(),
+            faults: Faults::default(),
+            topics: BTreeMap::new(),
+            topic_names: HashMap::new(),
+            producer_ids: 0,
+            transactional: HashMap::new(),
+            requests: HashMap::new(),
+            clock: Clock::start(),
+            random,
+            placed: 0,
+        }
+    }
+
+    /// Creates a topic whose leaders go round the nodes; `replicas` per partition, of all nodes if
+    /// None.
+    pub(crate) fn create_topic(
+        &mut self,
+        name: &str,
+        partitions: i32,
+        replicas: Option<usize>,
+        config: TopicConfig,
+    ) -> Result<TopicId, ResponseError> {
+        let assignments = self.place(partitions, replicas)?;
+        self.create_assigned_topic(name, assignments, config)
+    }
+
+    /// Creates a topic with these replicas for each partition, the leader first.
+    pub(crate) fn create_assigned_topic(
+        &mut self,
+        name: &str,
+        assignments: Vec<Vec<BrokerId>>,
+        config: TopicConfig,
+    ) -> Result<TopicId, ResponseError> {
+        self.check_new_topic(name)?;
+        let id = TopicId(self.random.bytes());
+        self.placed += assignments.len();
+        let bytes_max = self.options.partition_bytes_max;
+        let partitions = assignments
+            .into_iter()
+            .map(|replicas| Partition::new(replicas, bytes_max))
+            .collect();
+        self.topics.insert(
+            name.to_owned(),
+            Topic {
+                id,
+                partitions,
+                config,
+            },
+        );
+        self.topic_names.insert(id, name.to_owned());
+        Ok(id)
+    }
+
+    /// Whether a topic may be created under this name.
+    pub(crate) fn check_new_topic(&self, name: &str) -> Result<(), ResponseError> {
+        if !name_is_valid(name) {
+            return Err(ResponseError::InvalidTopicException);
+        }
+        if self.topics.contains_key(name) {
+            return Err(ResponseError::TopicAlreadyExists);
+        }
+        // Metric names would collide: Kafka lets '.' and '_' stand for each other.
+        let folded = name.replace('.', "_");
+        if name.contains(['.', '_'])
+            && self
+                .topics
+                .keys()
+                .any(|other| other.replace('.', "_") == folded)
+        {
+            return Err(ResponseError::InvalidTopicException);
+        }
+        if self.topics.len() >= TOPICS_MAX {
+            return Err(ResponseError::PolicyViolation);
+        }
+        Ok(())
+    }
+
+    /// Chooses replicas for new partitions.
+    pub(crate) fn place(
+        &self,
+        partitions: i32,
+        replicas: Option<usize>,
+    ) -> Result<Vec<Vec<BrokerId>>, ResponseError> {
+        let count = usize::try_from(partitions).ok().filter(|count| *count > 0);
+        let count = count.ok_or(ResponseError::InvalidPartitions)?;
+        let existing: usize = self
+            .topics
+            .values()
+            .map(|topic| topic.partitions.len())
+            .sum();
+        if count + existing > PARTITIONS_MAX {
+            return Err(ResponseError::PolicyViolation);
+        }
+        let replicas = replicas.unwrap_or(self.nodes.len());
+        if replicas == 0 || replicas > self.nodes.len() {
+            return Err(ResponseError::InvalidReplicationFactor);
+        }
+        let replica = |at: usize| self.nodes[at % self.nodes.len()].id;
+        let assign = |index| {
+            (0..replicas)
+                .map(|next| replica(self.placed + index + next))
+                .collect()
+        };
+        Ok((0..count).map(assign).collect())
+    }
+
+    /// Grows a topic to as many partitions as `assignments` adds.
+    pub(crate) fn add_partitions(
+        &mut self,
+        name: &str,
+        assignments: Vec<Vec<BrokerId>>,
+    ) -> Result<(), ResponseError> {
+        let topic = self
+            .topics
+            .get_mut(name)
+            .ok_or(ResponseError::UnknownTopicOrPartition)?;
+        self.placed += assignments.len();
+        let bytes_max = self.options.partition_bytes_max;
+        topic.partitions.extend(
+            assignments
+                .into_iter()
+                .map(|replicas| Partition::new(replicas, bytes_max)),
+        );
+        Ok(())
+    }
+
+    pub(crate) fn delete_topic(&mut self, name: &str) -> Option<TopicId> {
+        let topic = self.topics.remove(name)?;
+        self.topic_names.remove(&topic.id);
+        self.coordinator.forget_topic(name);
+        Some(topic.id)
+    }
+
+    pub(crate) fn topics(&self) -> impl Iterator<Item = (&str, &Topic)> {
+        self.topics
+            .iter()
+            .map(|(name, topic)| (name.as_str(), topic))
+    }
+
+    pub(crate) fn topic(&self, name: &str) -> Option<&Topic> {
+        self.topics.get(name)
+    }
+
+    pub(crate) fn topic_name(&self, id: TopicId) -> Option<&str> {
+        self.topic_names.get(&id).map(String::as_str)
+    }
+
+    pub(crate) fn partition(
+        &self,
+        topic: &str,
+        partition: i32,
+    ) -> Result<&Partition, ResponseError> {
+        let topic = self
+            .topics
+            .get(topic)
+            .ok_or(ResponseError::UnknownTopicOrPartition)?;
+        let index =
+            usize::try_from(partition).map_err(|_| ResponseError::UnknownTopicOrPartition)?;
+        topic
+            .partitions
+            .get(index)
+            .ok_or(ResponseError::UnknownTopicOrPartition)
+    }
+
+    /// A partition to write to, its topic's configuration, and the time in milliseconds since 1970.
+    pub(crate) fn partition_mut(
+        &mut self,
+        topic: &str,
+        partition: i32,
+    ) -> Result<(&mut Partition, TopicConfig, i64), ResponseError> {
+        let topic = self
+            .topics
+            .get_mut(topic)
+            .ok_or(ResponseError::UnknownTopicOrPartition)?;
+        let index =
+            usize::try_from(partition).map_err(|_| ResponseError::UnknownTopicOrPartition)?;
+        let found = topic
+            .partitions
+            .get_mut(index)
+            .ok_or(ResponseError::UnknownTopicOrPartition)?;
+        Ok((found, topic.config, self.clock.now()))
+    }
+
+    pub(crate) fn node(&self, id: BrokerId) -> Option<&Node> {
+        self.nodes.iter().find(|node| node.id == id)
+    }
+
+    /// The node that coordinates a group or a transactional id, chosen as Kafka does: by Java's
+    /// hash of the name.
+    pub(crate) fn coordinator_of(&self, key: &str) -> &Node {
+        let hash = key.encode_utf16().fold(0_i32, |hash, unit| {
+            hash.wrapping_mul(31).wrapping_add(i32::from(unit))
+        });
+        let partition = (hash & i32::MAX) % COORDINATOR_PARTITIONS;
+        &self.nodes[partition as usize % self.nodes.len()]
+    }
+
+    pub(crate) fn new_producer_id(&mut self) -> i64 {
+        self.producer_ids += 1;
+        self.producer_ids - 1
+    }
+
+    /// Gives a transactional id its next epoch. `known` is what the producer believes to have, if
+    /// anything (KIP-360).
+    pub(crate) fn bump_transactional(
+        &mut self,
+        id: &str,
+        known: Option<(i64, i16)>,
+    ) -> Result<(i64, i16), ResponseError> {
+        let current = self.transactional.get(id).copied();
+        let next = match current {
+            Some(current) if known.is_some_and(|known| known != current) => {
+                return Err(ResponseError::ProducerFenced);
+            }
+            None if known.is_some() => return Err(ResponseError::InvalidProducerIdMapping),
+            // The last epoch is kept for fencing, so the id is used up one before it.
+            Some((producer_id, epoch)) if epoch < i16::MAX - 1 => (producer_id, epoch + 1),
+            None if self.transactional.len() >= TRANSACTIONAL_IDS_MAX => {
+                return Err(ResponseError::CoordinatorNotAvailable);
+            }
+            _ => (self.new_producer_id(), 0),
+        };
+        self.transactional.insert(id.to_owned(), next);
+        Ok(next)
+    }
+
+    /// An id for a new member, as Kafka makes them: a readable prefix and a UUID.
+    pub(crate) fn new_member_id(&mut self, prefix: &str) -> String {
+        format!("{prefix}-{}", self.random.uuid())
+    }
+
+    pub(crate) fn count_request(&mut self, api: ApiKey) {
+        *self.requests.entry(api).or_default() += 1;
+    }
+
+    pub(crate) fn requests(&self, api: ApiKey) -> u64 {
+        self.requests.get(&api).copied().unwrap_or_default()
+    }
+}
+
+/// The time of day, which advances with tokio's clock so that simulated time moves it.
+#[derive(Debug)]
+struct Clock {
+    started: Instant,
+    started_ms: i64,
+}
+
+impl Clock {
+    fn start() -> Self {
+        let since_epoch = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        Self {
+            started: Instant::now(),
+            started_ms: since_epoch.as_millis() as i64,
+        }
+    }
+
+    fn now(&self) -> i64 {
+        self.started_ms + self.started.elapsed().as_millis() as i64
+    }
+}
+
+/// `SplitMix64`: ids need no better, and a seed makes them repeatable.
+#[derive(Debug)]
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ mixed >> 31
+    }
+
+    /// The bytes of a version 4 UUID.
+    fn bytes(&mut self) -> [u8; 16] {
+        let mut bytes = (u128::from(self.next()) << 64 | u128::from(self.next())).to_be_bytes();
+        bytes[6] = bytes[6] & 0x0f | 0x40;
+        bytes[8] = bytes[8] & 0x3f | 0x80;
+        bytes
+    }
+
+    fn uuid(&mut self) -> String {
+        let hex = format!("{:032x}", u128::from_be_bytes(self.bytes()));
+        [
+            &hex[..8],
+            &hex[8..12],
+            &hex[12..16],
+            &hex[16..20],
+            &hex[20..],
+        ]
+        .join("-")
+    }
+}

@@ -1,0 +1,239 @@
+//! The groups of the cluster, their committed offsets, and the requests that wait for them.
+//!
+//! Owns: which groups exist. Does not: decide rebalances (`group`), know which node coordinates
+//! what (`cluster`).
+//!
+//! Invariants
+//! - at most [`GROUPS_MAX`] groups; idle ones without offsets make room for new ones
+//! - every waiting request is answered once, or its receiver is gone
+//! - after each call, [`Coordinator::poll_timeout`] may have moved; whoever sleeps by it must look
+//!   again
+
+use std::collections::{BTreeMap, HashMap};
+
+use kafka_protocol::ResponseError;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::group::{Answer, Caller, Group, JoinRequest, RequestId, SyncRequest};
+
+const GROUPS_MAX: usize = 10_000;
+
+/// What was committed for one partition.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct CommittedOffset {
+    pub(crate) offset: i64,
+    pub(crate) leader_epoch: i32,
+    pub(crate) metadata: String,
+}
+
+/// By topic and partition.
+pub(crate) type Offsets = BTreeMap<(String, i32), CommittedOffset>;
+
+#[derive(Debug)]
+struct Coordinated {
+    group: Group,
+    offsets: Offsets,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Coordinator {
+    groups: BTreeMap<String, Coordinated>,
+    waiting: HashMap<RequestId, oneshot::Sender<Answer>>,
+    requests: u64,
+}
+
+impl Coordinator {
+    /// Starts a `JoinGroup`; `request.id` is replaced. The answer comes through the receiver.
+    pub(crate) fn join(
+        &mut self,
+        now: Instant,
+        group_id: &str,
+        mut request: JoinRequest,
+    ) -> Result<oneshot::Receiver<Answer>, ResponseError> {
+        if request.member_id.is_empty() {
+            self.create(group_id)?;
+        } else if !self.groups.contains_key(group_id) {
+            return Err(ResponseError::UnknownMemberId);
+        }
+        let (id, receiver) = self.wait();
+        request.id = id;
+        self.with_group(group_id, |group| group.handle_join(now, request))?;
+        Ok(receiver)
+    }
+
+    /// Starts a `SyncGroup`; `request.id` is replaced. The answer comes through the receiver.
+    pub(crate) fn sync(
+        &mut self,
+        now: Instant,
+        group_id: &str,
+        mut request: SyncRequest,
+    ) -> Result<oneshot::Receiver<Answer>, ResponseError> {
+        if !self.groups.contains_key(group_id) {
+            return Err(ResponseError::UnknownMemberId);
+        }
+        let (id, receiver) = self.wait();
+        request.id = id;
+        self.with_group(group_id, |group| group.handle_sync(now, request))?;
+        Ok(receiver)
+    }
+
+    pub(crate) fn heartbeat(
+        &mut self,
+        now: Instant,
+        group_id: &str,
+        caller: &Caller,
+    ) -> Result<(), ResponseError> {
+        self.with_group(group_id, |group| group.handle_heartbeat(now, caller))?
+    }
+
+    pub(crate) fn leave(
+        &mut self,
+        now: Instant,
+        group_id: &str,
+        member_id: &str,
+        instance_id: Option<&str>,
+    ) -> Result<(), ResponseError> {
+        self.with_group(group_id, |group| {
+            group.handle_leave(now, member_id, instance_id)
+        })?
+    }
+
+    /// Judges a commit by `caller`; if it may, the group's offsets come back to be written.
+    pub(crate) fn commit(
+        &mut self,
+        now: Instant,
+        group_id: &str,
+        caller: &Caller,
+    ) -> Result<&mut Offsets, ResponseError> {
+        if caller.generation < 0 {
+            self.create(group_id)?;
+        } else if !self.groups.contains_key(group_id) {
+            return Err(ResponseError::IllegalGeneration);
+        }
+        self.with_group(group_id, |group| group.handle_commit(now, caller))??;
+        let coordinated = self
+            .groups
+            .get_mut(group_id)
+            .ok_or(ResponseError::UnknownMemberId)?;
+        Ok(&mut coordinated.offsets)
+    }
+
+    pub(crate) fn delete(&mut self, group_id: &str) -> Result<(), ResponseError> {
+        let coordinated = self
+            .groups
+            .get(group_id)
+            .ok_or(ResponseError::GroupIdNotFound)?;
+        if !coordinated.group.is_idle() {
+            return Err(ResponseError::NonEmptyGroup);
+        }
+        self.groups.remove(group_id);
+        Ok(())
+    }
+
+    /// Forgets what was committed for a topic that is no more.
+    pub(crate) fn forget_topic(&mut self, topic: &str) {
+        for coordinated in self.groups.values_mut() {
+            coordinated.offsets.retain(|(name, _), _| name != topic);
+        }
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        let due = |coordinated: &Coordinated| {
+            coordinated
+                .group
+                .poll_timeout()
+                .is_some_and(|timeout| timeout <= now)
+        };
+        for coordinated in self
+            .groups
+            .values_mut()
+            .filter(|coordinated| due(coordinated))
+        {
+            coordinated.group.handle_timeout(now);
+            deliver(&mut coordinated.group, &mut self.waiting);
+        }
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.groups
+            .values()
+            .filter_map(|coordinated| coordinated.group.poll_timeout())
+            .min()
+    }
+
+    pub(crate) fn offsets(&self, group_id: &str) -> Option<&Offsets> {
+        self.groups
+            .get(group_id)
+            .map(|coordinated| &coordinated.offsets)
+    }
+
+    pub(crate) fn group(&self, group_id: &str) -> Option<&Group> {
+        self.groups
+            .get(group_id)
+            .map(|coordinated| &coordinated.group)
+    }
+
+    pub(crate) fn groups(&self) -> impl Iterator<Item = (&str, &Group)> {
+        self.groups
+            .iter()
+            .map(|(id, coordinated)| (id.as_str(), &coordinated.group))
+    }
+
+    fn create(&mut self, group_id: &str) -> Result<(), ResponseError> {
+        if group_id.is_empty() {
+            return Err(ResponseError::InvalidGroupId);
+        }
+        if self.groups.contains_key(group_id) {
+            return Ok(());
+        }
+        if self.groups.len() >= GROUPS_MAX {
+            self.groups.retain(|_, coordinated| {
+                !coordinated.group.is_idle() || !coordinated.offsets.is_empty()
+            });
+        }
+        if self.groups.len() >= GROUPS_MAX {
+            return Err(ResponseError::CoordinatorNotAvailable);
+        }
+        self.groups.insert(
+            group_id.to_owned(),
+            Coordinated {
+                group: Group::new(),
+                offsets: Offsets::new(),
+            },
+        );
+        Ok(())
+    }
+
+    fn wait(&mut self) -> (RequestId, oneshot::Receiver<Answer>) {
+        self.requests += 1;
+        let id = RequestId(self.requests);
+        let (sender, receiver) = oneshot::channel();
+        self.waiting.insert(id, sender);
+        (id, receiver)
+    }
+
+    fn with_group<T>(
+        &mut self,
+        group_id: &str,
+        act: impl FnOnce(&mut Group) -> T,
+    ) -> Result<T, ResponseError> {
+        let group = &mut self
+            .groups
+            .get_mut(group_id)
+            .ok_or(ResponseError::UnknownMemberId)?
+            .group;
+        let result = act(group);
+        deliver(group, &mut self.waiting);
+        Ok(result)
+    }
+}
+
+fn deliver(group: &mut Group, waiting: &mut HashMap<RequestId, oneshot::Sender<Answer>>) {
+    while let Some((id, answer)) = group.poll_answer() {
+        if let Some(sender) = waiting.remove(&id) {
+            // The receiver may be gone with its connection.
+            let _ = sender.send(answer);
+        }
+    }
+}

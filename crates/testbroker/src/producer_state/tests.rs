@@ -1,0 +1,130 @@
+use klamm_codec::batch::ProducerIdentity;
+
+use super::*;
+use crate::testing::batch;
+
+fn header(
+    producer_id: i64,
+    producer_epoch: i16,
+    base_sequence: i32,
+    records: usize,
+) -> BatchHeader {
+    let identity = ProducerIdentity {
+        producer_id,
+        producer_epoch,
+        base_sequence,
+    };
+    BatchHeader::parse(&batch(&vec![1; records], identity)).unwrap()
+}
+
+/// Judges a batch of producer 1, and notes it if it is next.
+fn write(
+    states: &mut ProducerStates,
+    epoch: i16,
+    sequence: i32,
+    records: usize,
+    offset: i64,
+) -> Verdict {
+    let header = header(1, epoch, sequence, records);
+    let verdict = states.judge(&header);
+    if verdict == Verdict::Next {
+        states.appended(&header, offset, None);
+    }
+    verdict
+}
+
+fn duplicate(base_offset: i64) -> Verdict {
+    Verdict::Duplicate {
+        base_offset,
+        timestamp: 1,
+    }
+}
+
+#[test]
+fn sequences_must_follow_each_other() {
+    let mut states = ProducerStates::default();
+    assert_eq!(write(&mut states, 0, 0, 3, 0), Verdict::Next);
+    assert_eq!(write(&mut states, 0, 3, 2, 3), Verdict::Next);
+    assert_eq!(write(&mut states, 0, 6, 1, 5), Verdict::OutOfOrder);
+    assert_eq!(write(&mut states, 0, 4, 1, 5), Verdict::OutOfOrder);
+    assert_eq!(write(&mut states, 0, 5, 1, 5), Verdict::Next);
+}
+
+#[test]
+fn the_last_five_batches_are_known_as_duplicates() {
+    let mut states = ProducerStates::default();
+    for index in 0..6 {
+        assert_eq!(
+            write(&mut states, 0, index, 1, 100 + i64::from(index)),
+            Verdict::Next
+        );
+    }
+    assert_eq!(
+        write(&mut states, 0, 0, 1, 0),
+        Verdict::OutOfOrder,
+        "forgotten"
+    );
+    for index in 1..6 {
+        assert_eq!(
+            write(&mut states, 0, index, 1, 0),
+            duplicate(100 + i64::from(index))
+        );
+    }
+    assert_eq!(
+        write(&mut states, 0, 5, 2, 0),
+        Verdict::OutOfOrder,
+        "same start, other end"
+    );
+}
+
+#[test]
+fn a_new_epoch_starts_at_sequence_0_and_shuts_out_the_old_one() {
+    let mut states = ProducerStates::default();
+    assert_eq!(write(&mut states, 3, 0, 1, 0), Verdict::Next);
+    assert_eq!(write(&mut states, 4, 1, 1, 1), Verdict::OutOfOrder);
+    assert_eq!(write(&mut states, 4, 0, 1, 1), Verdict::Next);
+    assert_eq!(
+        write(&mut states, 3, 0, 1, 2),
+        Verdict::OldEpoch,
+        "though written in its time"
+    );
+    assert_eq!(write(&mut states, 4, 0, 1, 2), duplicate(1));
+}
+
+#[test]
+fn sequences_go_on_at_0_after_the_largest() {
+    let mut states = ProducerStates::default();
+    assert_eq!(write(&mut states, 0, i32::MAX - 1, 2, 0), Verdict::Next);
+    assert_eq!(write(&mut states, 0, 0, 1, 2), Verdict::Next);
+
+    let mut states = ProducerStates::default();
+    assert_eq!(
+        write(&mut states, 0, i32::MAX, 3, 0),
+        Verdict::Next,
+        "MAX, 0, 1"
+    );
+    assert_eq!(write(&mut states, 0, i32::MAX, 3, 9), duplicate(0));
+    assert_eq!(write(&mut states, 0, 1, 1, 3), Verdict::OutOfOrder);
+    assert_eq!(write(&mut states, 0, 2, 1, 3), Verdict::Next);
+}
+
+#[test]
+fn an_unknown_producer_may_start_anywhere() {
+    assert_eq!(
+        write(&mut ProducerStates::default(), 7, 42, 1, 0),
+        Verdict::Next
+    );
+}
+
+#[test]
+fn the_producer_that_wrote_longest_ago_is_forgotten() {
+    let mut states = ProducerStates::default();
+    for id in 0..=PRODUCERS_MAX as i64 {
+        states.appended(&header(id, 0, 0, 1), id, None);
+        // Producer 0 stays because it writes on.
+        states.appended(&header(0, 0, id as i32 + 1, 1), id, None);
+    }
+    assert_eq!(states.producers.len(), PRODUCERS_MAX);
+    assert!(states.producers.contains_key(&0));
+    assert!(!states.producers.contains_key(&1));
+}

@@ -1,0 +1,49 @@
+# Short names for the steps of .ci/run, where they are explained. Nothing needs `just`: `.ci/run fmt` is `just fmt`.
+
+# The list of recipes.
+default:
+    @{{ just_executable() }} --list
+
+# Everything that continuous integration does.
+ci:
+    .ci/run
+
+# The formatting is rustfmt's.
+fmt:
+    .ci/run fmt
+
+# No warnings, in any target.
+clippy:
+    .ci/run clippy
+
+# The documentation has no broken links.
+doc:
+    .ci/run doc
+
+# Licences, banned crates, sources, advisories.
+deny:
+    .ci/run deny
+
+# The default build needs no C compiler.
+no-c:
+    .ci/run no-c
+
+# The oldest Rust that is promised still builds it.
+msrv:
+    .ci/run msrv
+
+# Every published crate can be packaged.
+package:
+    .ci/run package
+
+# The README's first program.
+quickstart:
+    .ci/run quickstart
+
+# All tests, real broker included; arguments go to `cargo test`.
+test *arguments:
+    ./test {{ arguments }}
+
+# A real Kafka for the hand until Ctrl-C, such as `just kafka --nodes 3`.
+kafka *arguments:
+    cargo run --package klamm-tests --bin kafka -- {{ arguments }}

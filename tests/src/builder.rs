@@ -1,0 +1,263 @@
+//! From a description of a cluster to running brokers.
+//!
+//! Owns: the properties and folders of nodes, formatting of storage, new ports when some were taken meanwhile.
+
+use std::ffi::{OsStr, OsString};
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::jars::Jars;
+use crate::kafka::Kafka;
+use crate::node::{Node, NodePlan};
+use crate::ports::{free_ports, random};
+use crate::properties::{CONTROLLER, PLAINTEXT, Properties, broker_defaults, listeners};
+use crate::run_dir::{RunDir, mark_kept, tail};
+use crate::supervisor::{Streams, Supervised};
+use crate::version::Version;
+use crate::zookeeper::ZooKeeper;
+
+/// How many sets of ports are tried.
+const ATTEMPTS: u32 = 5;
+const FORMAT_PATIENCE: Duration = Duration::from_secs(120);
+const NODES_MAX: usize = 9;
+
+/// Describes a cluster; from [`Kafka::builder`](crate::Kafka::builder).
+#[derive(Clone, Debug)]
+#[must_use = "nothing runs before `start`"]
+pub struct KafkaBuilder {
+    version: Option<String>,
+    nodes: usize,
+    properties: Properties,
+    listeners: Vec<(String, String)>,
+    format_arguments: Vec<String>,
+    java_options: Vec<String>,
+}
+
+impl KafkaBuilder {
+    pub(crate) fn new() -> Self {
+        Self {
+            version: None,
+            nodes: 1,
+            properties: Properties::default(),
+            listeners: vec![(PLAINTEXT.to_owned(), PLAINTEXT.to_owned())],
+            format_arguments: Vec::new(),
+            java_options: vec!["-Xmx1g".to_owned()],
+        }
+    }
+
+    /// The version of Kafka, by default [`Version::from_env`]'s. Below 3.3 the cluster runs on `ZooKeeper`.
+    pub fn version(mut self, version: &str) -> Self {
+        self.version = Some(version.to_owned());
+        self
+    }
+
+    /// The number of nodes, each broker and controller; 1 by default.
+    pub fn nodes(mut self, nodes: usize) -> Self {
+        self.nodes = nodes;
+        self
+    }
+
+    /// A property for every broker. It wins over the harness's own.
+    pub fn property(mut self, name: &str, value: impl ToString) -> Self {
+        self.properties.set(name, value);
+        self
+    }
+
+    /// One more listener, on a port of its own, such as `("SECURE", "SASL_SSL")`; the plaintext listener stays.
+    pub fn listener(mut self, name: &str, protocol: &str) -> Self {
+        self.listeners.push((name.to_owned(), protocol.to_owned()));
+        self
+    }
+
+    /// Arguments for `StorageTool format`, such as `--add-scram …` or `--feature transaction.version=1`.
+    pub fn format_arguments(mut self, arguments: &[&str]) -> Self {
+        self.format_arguments
+            .extend(arguments.iter().map(ToString::to_string));
+        self
+    }
+
+    /// An option for the brokers' Java, such as `-Xmx512m` (the default is 1g) or `-Djava.security.auth.login.config=…`.
+    pub fn java_option(mut self, option: &str) -> Self {
+        self.java_options.push(option.to_owned());
+        self
+    }
+
+    /// Starts the cluster and waits until every broker answers and knows all others.
+    ///
+    /// # Errors
+    /// The jars can't be had, or a broker did not start; the error ends with the tail of its log.
+    pub fn start(self) -> Result<Kafka> {
+        let version = self
+            .version
+            .as_deref()
+            .map_or_else(Version::from_env, str::parse)?;
+        if !(1..=NODES_MAX).contains(&self.nodes) {
+            return Err(Error::new(format!(
+                "a test cluster has 1 to {NODES_MAX} nodes, not {}",
+                self.nodes
+            )));
+        }
+        let jars = Jars::of(version)?;
+        let mut attempt = 1;
+        loop {
+            let kafka = self.launch(&jars)?;
+            let Err(error) = kafka.wait_until_ready() else {
+                return Ok(kafka);
+            };
+            let taken = kafka
+                .nodes()
+                .iter()
+                .any(|node| node.log_mentions("Address already in use"));
+            if !taken || attempt == ATTEMPTS {
+                return Err(error);
+            }
+            eprintln!("klamm-tests: somebody took a port of ours, trying again with others");
+            attempt += 1;
+        }
+    }
+
+    /// Starts all processes without waiting for answers.
+    fn launch(&self, jars: &Jars) -> Result<Kafka> {
+        let run_dir = RunDir::create("kafka")?;
+        let kraft = jars.version().has_kraft();
+        // Per node its listeners and its controller; and one for ZooKeeper.
+        let per_node = self.listeners.len() + 1;
+        let ports = free_ports(self.nodes * per_node + 1)?;
+        let (zookeeper_port, ports) = ports.split_first().expect("one more than the nodes need");
+        let ports: Vec<&[u16]> = ports.chunks(per_node).collect();
+
+        let mut common = broker_defaults(self.nodes);
+        if kraft {
+            let voters: Vec<String> = (1..)
+                .zip(&ports)
+                .map(|(id, ports)| format!("{id}@127.0.0.1:{}", ports[0]))
+                .collect();
+            common.set("process.roles", "broker,controller");
+            common.set("controller.quorum.voters", voters.join(","));
+            common.set("controller.listener.names", CONTROLLER);
+        } else {
+            // A killed broker is gone for the others after this time.
+            common.set("zookeeper.session.timeout.ms", 6000);
+            common.set("zookeeper.connect", format!("127.0.0.1:{zookeeper_port}"));
+        }
+        let nodes = (1..)
+            .zip(&ports)
+            .map(|(id, ports)| self.plan(jars, &run_dir, &common, id, ports));
+        let nodes: Vec<Node> = nodes.collect::<Result<_>>()?;
+        let zookeeper = if kraft {
+            self.format(jars, &run_dir)?;
+            None
+        } else {
+            Some(ZooKeeper::start(jars, &run_dir, *zookeeper_port)?)
+        };
+        nodes.iter().try_for_each(Node::start)?;
+        Ok(Kafka::new(nodes, zookeeper, jars.clone(), run_dir))
+    }
+
+    fn plan(
+        &self,
+        jars: &Jars,
+        run_dir: &RunDir,
+        common: &Properties,
+        id: i32,
+        ports: &[u16],
+    ) -> Result<Node> {
+        let folder = run_dir.folder(&format!("node-{id}"))?;
+        let file = folder.join("server.properties");
+        let (controller, ports) = ports.split_first().expect("the controller has a port");
+        let mut all: Vec<(String, String, u16)> = self
+            .listeners
+            .iter()
+            .zip(ports)
+            .map(|((name, protocol), port)| (name.clone(), protocol.clone(), *port))
+            .collect();
+        let ports = all
+            .iter()
+            .map(|(name, _, port)| (name.clone(), *port))
+            .collect();
+
+        let mut properties = common.clone();
+        if jars.version().has_kraft() {
+            all.push((CONTROLLER.to_owned(), PLAINTEXT.to_owned(), *controller));
+            properties.set("node.id", id);
+        } else {
+            properties.set("broker.id", id);
+        }
+        properties.set_all(&listeners(&all));
+        properties.set("log.dirs", folder.join("data").display());
+        properties.set_all(&self.properties);
+        properties.write(&file)?;
+
+        let mut options: Vec<String> = [
+            "showDateTime=true",
+            "dateTimeFormat=HH:mm:ss.SSS",
+            "showShortLogName=true",
+        ]
+        .map(|setting| format!("-Dorg.slf4j.simpleLogger.{setting}"))
+        .to_vec();
+        options.extend(self.java_options.clone());
+        let mut command = jars.java(&options, OsStr::new("kafka.Kafka"));
+        command.push(file.into_os_string());
+        Ok(Node::new(
+            NodePlan {
+                id,
+                folder,
+                ports,
+                command,
+            },
+            run_dir.path(),
+        ))
+    }
+
+    /// Formats the storage of all nodes, all at once: each takes a JVM more than a second.
+    fn format(&self, jars: &Jars, run_dir: &RunDir) -> Result<()> {
+        let cluster_id = cluster_id();
+        let mut running = Vec::new();
+        for id in 1..=self.nodes {
+            let folder = run_dir.folder(&format!("node-{id}"))?;
+            let log = folder.join("format.log");
+            let mut command = jars.java(
+                &["-Xmx256m".to_owned()],
+                OsStr::new("kafka.tools.StorageTool"),
+            );
+            command.extend(["format", "-t", &cluster_id, "-c"].map(OsString::from));
+            command.push(folder.join("server.properties").into_os_string());
+            command.extend(self.format_arguments.iter().map(OsString::from));
+            let streams = Streams {
+                input: "/dev/null".as_ref(),
+                output: &log,
+                errors: &log,
+            };
+            running.push((
+                Supervised::start(run_dir.path(), streams, &command)?,
+                log.clone(),
+            ));
+        }
+        for (mut process, log) in running {
+            match process.wait(FORMAT_PATIENCE) {
+                Some(status) if status.success() => {}
+                end => {
+                    mark_kept(run_dir.path());
+                    return Err(Error::new(format!(
+                        "storage could not be formatted ({end:?}); the end of {}:\n{}",
+                        log.display(),
+                        tail(&log)
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A new cluster id: 16 random bytes in URL-safe base64. Two clusters never share one, so a broker that dials a port
+/// which once belonged to another cluster is told so.
+fn cluster_id() -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    // Not a dash in front, which the tool would take for an option; the last sign carries two bits only.
+    let middle = (0..20).map(|_| char::from(ALPHABET[(random() % 64) as usize]));
+    std::iter::once('k')
+        .chain(middle)
+        .chain(std::iter::once('A'))
+        .collect()
+}

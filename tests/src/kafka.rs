@@ -1,0 +1,256 @@
+//! A running cluster.
+
+use std::sync::OnceLock;
+use std::time::Instant;
+
+use crate::builder::KafkaBuilder;
+use crate::deadline::wait_for;
+use crate::error::{Error, Result};
+use crate::jars::Jars;
+use crate::java_oracle::JavaOracle;
+use crate::node::{Node, START_PATIENCE};
+use crate::ports::random;
+use crate::run_dir::RunDir;
+use crate::tool::Tool;
+use crate::version::{DEFAULT_VERSION, Version};
+use crate::wire;
+use crate::zookeeper::ZooKeeper;
+
+/// A cluster of Apache Kafka. Dropping it kills the brokers and removes their data.
+///
+/// Fields drop in this order: brokers, `ZooKeeper`, then the directory that they lived in.
+#[derive(Debug)]
+pub struct Kafka {
+    nodes: Vec<Node>,
+    _zookeeper: Option<ZooKeeper>,
+    jars: Jars,
+    run_dir: RunDir,
+}
+
+impl Kafka {
+    /// Describes a cluster to start.
+    pub fn builder() -> KafkaBuilder {
+        KafkaBuilder::new()
+    }
+
+    /// The single broker that the tests of one binary share, started by the first that asks.
+    ///
+    /// Tests that harm a broker start their own.
+    ///
+    /// # Panics
+    /// It does not start. All tests that share it fail with the same reason.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Result<Kafka>> = OnceLock::new();
+        match SHARED.get_or_init(|| Self::builder().start()) {
+            Ok(kafka) => kafka,
+            Err(error) => panic!("the shared broker did not start: {error}"),
+        }
+    }
+
+    pub(crate) fn new(
+        nodes: Vec<Node>,
+        zookeeper: Option<ZooKeeper>,
+        jars: Jars,
+        run_dir: RunDir,
+    ) -> Self {
+        Self {
+            nodes,
+            _zookeeper: zookeeper,
+            jars,
+            run_dir,
+        }
+    }
+
+    /// Waits until every running broker answers and knows all running ones.
+    ///
+    /// # Errors
+    /// One does not within two minutes, or ends; with the tail of its log.
+    pub fn wait_until_ready(&self) -> Result<()> {
+        let deadline = Instant::now() + START_PATIENCE;
+        // Not those that run now, but those that were started: one that ended in between is the failure to tell of.
+        let started: Vec<&Node> = self
+            .nodes
+            .iter()
+            .filter(|node| node.was_started())
+            .collect();
+        let ready = |node: &&Node| {
+            node.wait_until_ready(started.len(), deadline)
+                .map_err(|what| node.failure(&what))
+        };
+        started.iter().try_for_each(ready)
+    }
+
+    /// Creates a topic with a unique name that starts with `prefix`, and waits until all its partitions have leaders.
+    ///
+    /// Gives the name. The replication factor is the broker's default: the number of nodes, three at most.
+    ///
+    /// # Errors
+    /// No broker creates it, or it has no leaders in time.
+    pub fn create_topic(&self, prefix: &str, partitions: i32) -> Result<String> {
+        self.create_topic_with(prefix, partitions, &[])
+    }
+
+    /// As [`create_topic`](Self::create_topic), with a configuration for the topic.
+    ///
+    /// # Errors
+    /// As for `create_topic`.
+    pub fn create_topic_with(
+        &self,
+        prefix: &str,
+        partitions: i32,
+        config: &[(&str, &str)],
+    ) -> Result<String> {
+        let name = self.unique_topic(prefix);
+        // Before KRaft only the controller creates topics; since then every broker passes the request on.
+        let asked = self.any_running()?;
+        let controller = wire::metadata(asked.port(), None)
+            .ok()
+            .and_then(|metadata| self.broker(metadata.controller_id));
+        let node = if self.jars.version().has_kraft() {
+            asked
+        } else {
+            controller.unwrap_or(asked)
+        };
+        wire::create_topic(
+            node.port(),
+            &name,
+            partitions,
+            config,
+            self.nodes.len().min(3) as i16,
+        )
+        .map_err(|error| {
+            Error::new(format!(
+                "broker {} did not create the topic {name}: {error}",
+                node.id()
+            ))
+        })?;
+
+        let running = self.nodes.iter().filter(|node| node.is_running());
+        let mut last = String::new();
+        for node in running {
+            let ready = wait_for(START_PATIENCE, || {
+                match wire::metadata(node.port(), Some(&name)) {
+                    Ok(metadata) => {
+                        let leaders = metadata.leaders;
+                        let ready = leaders.len() == partitions as usize
+                            && leaders.iter().all(|leader| *leader >= 0);
+                        last = format!("leaders {leaders:?}");
+                        ready.then_some(())
+                    }
+                    Err(error) => {
+                        last = error.to_string();
+                        None
+                    }
+                }
+            });
+            ready.ok_or_else(|| {
+                Error::new(format!(
+                    "topic {name} has no leaders on broker {}: {last}",
+                    node.id()
+                ))
+            })?;
+        }
+        Ok(name)
+    }
+
+    /// A name that starts with `prefix` and that no other test uses. The topic is not created.
+    pub fn unique_topic(&self, prefix: &str) -> String {
+        format!("{prefix}-{:012x}", random() & 0xffff_ffff_ffff)
+    }
+
+    /// The broker that leads a partition, as a running broker tells.
+    ///
+    /// # Errors
+    /// None answers, or the partition has no leader.
+    pub fn leader_of(&self, topic: &str, partition: usize) -> Result<&Node> {
+        let asked = self.any_running()?;
+        let metadata = wire::metadata(asked.port(), Some(topic)).map_err(|error| {
+            Error::new(format!(
+                "broker {} did not tell the leader of {topic}: {error}",
+                asked.id()
+            ))
+        })?;
+        let leader = metadata
+            .leaders
+            .get(partition)
+            .and_then(|leader| self.broker(*leader));
+        leader.ok_or_else(|| {
+            Error::new(format!(
+                "{topic}-{partition} has no leader; leaders are {:?}",
+                metadata.leaders
+            ))
+        })
+    }
+
+    /// `host:port` of every broker's plaintext listener, joined with commas.
+    pub fn bootstrap(&self) -> String {
+        self.bootstrap_of(crate::properties::PLAINTEXT)
+    }
+
+    /// As [`bootstrap`](Self::bootstrap) for a listener from [`KafkaBuilder::listener`].
+    ///
+    /// # Panics
+    /// There is no such listener.
+    pub fn bootstrap_of(&self, listener: &str) -> String {
+        let addresses: Vec<String> = self
+            .nodes
+            .iter()
+            .map(|node| format!("127.0.0.1:{}", node.port_of(listener)))
+            .collect();
+        addresses.join(",")
+    }
+
+    /// All brokers; the id of the first is 1.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// A broker by place, from 0.
+    ///
+    /// # Panics
+    /// There are not so many.
+    pub fn node(&self, index: usize) -> &Node {
+        &self.nodes[index]
+    }
+
+    /// A broker by Kafka's id, which a leader or a coordinator is known by.
+    pub fn broker(&self, id: i32) -> Option<&Node> {
+        self.nodes.iter().find(|node| node.id() == id)
+    }
+
+    /// The version that runs.
+    pub fn version(&self) -> Version {
+        self.jars.version()
+    }
+
+    /// One of Kafka's command line tools by its class, such as `org.apache.kafka.tools.TopicCommand`.
+    ///
+    /// Whatever the brokers' version, the tools are those of [`DEFAULT_VERSION`]: classes moved between versions, and
+    /// 4.4.0 was published without them. For others there is [`Tool::new`].
+    ///
+    /// # Errors
+    /// The jars can't be had.
+    pub fn tool(&self, class: &str) -> Result<Tool> {
+        Ok(Tool::new(&Jars::of(DEFAULT_VERSION.parse()?)?, class))
+    }
+
+    /// A Java client of this cluster's version.
+    ///
+    /// # Errors
+    /// Its directory can't be created.
+    pub fn java_oracle(&self) -> Result<JavaOracle> {
+        JavaOracle::new(&self.jars)
+    }
+
+    /// The directory with everybody's logs.
+    pub fn run_dir(&self) -> &std::path::Path {
+        self.run_dir.path()
+    }
+
+    fn any_running(&self) -> Result<&Node> {
+        self.nodes
+            .iter()
+            .find(|node| node.is_running() && wire::api_versions(node.port()).is_ok())
+            .ok_or_else(|| Error::new("no broker of the cluster answers"))
+    }
+}
