@@ -2,6 +2,10 @@
 
 mod bench;
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+
 use bench::{Bench, MILLISECOND, SECOND, expected, read, until, values};
 use klamm_codec::compress::{Compression, Compressor};
 use klamm_consumer::{ConsumerBuilder, Error, OffsetReset, TopicPartition};
@@ -163,11 +167,23 @@ async fn a_poll_dropped_anywhere_loses_and_doubles_nothing() {
                 break;
             }
             assert!(Instant::now() < deadline, "{} records", read.len());
-            // From a poll that is only created and polled once to one that waits for a while.
-            let time = std::time::Duration::from_micros(u64::from(round % 7) * 100);
-            let records = consumer.poll_timeout(time).await.unwrap();
-            dropped += u32::from(records.is_empty());
-            read.extend(values(&records));
+            // From a poll that is dropped where it waits first to one that is woken a few times.
+            let polled = {
+                let mut poll = pin!(consumer.poll());
+                let mut polled = Poll::Pending;
+                for _ in 0..=round % 4 {
+                    polled = poll_fn(|context| Poll::Ready(poll.as_mut().poll(context))).await;
+                    if polled.is_ready() {
+                        break;
+                    }
+                    tokio::task::yield_now().await;
+                }
+                polled
+            };
+            match polled {
+                Poll::Ready(records) => read.extend(values(&records.unwrap())),
+                Poll::Pending => dropped += 1,
+            }
         }
         assert!(dropped > 10, "only {dropped} polls were dropped");
         read

@@ -12,7 +12,7 @@ pub(crate) fn batch(base_offset: i64, count: i64) -> Bytes {
         builder.append(offset, Some(key.as_bytes()), Some(value.as_bytes()), &[]);
     }
     let bytes = builder.seal(ProducerIdentity::NONE, false, None);
-    at_offset(bytes.expect("nothing to compress"), base_offset)
+    at_offset(bytes.expect("nothing to compress").bytes, base_offset)
 }
 
 /// As a broker stores it: base offset and leader epoch are outside of the CRC.

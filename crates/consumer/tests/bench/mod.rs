@@ -70,7 +70,7 @@ impl Bench {
         let batch = builder.seal(ProducerIdentity::NONE, false, compressor);
         let partition_data = PartitionProduceData::default()
             .with_index(partition)
-            .with_records(Some(batch.unwrap()));
+            .with_records(Some(batch.unwrap().bytes));
         let topic = TopicProduceData::default()
             .with_name(TopicName(StrBytes::from_static_str("t")))
             .with_partition_data(vec![partition_data]);
