@@ -1,1 +1,28 @@
-//! The consumer of the klamm Kafka client
+//! The consumer of the klamm Kafka client.
+//!
+//! Owns: positions and fetching ahead, membership in consumer groups, committed offsets, and what
+//! an application sees of them.
+//!
+//! Does not: open sockets or keep metadata (`klamm-net`), or decode bytes (`klamm-codec`).
+//!
+//! The thinking is sans-I/O (`group::classic`, `fetch`, `assign`); two tasks carry it out; the
+//! application's thread opens the batches.
+
+mod assign;
+mod config;
+mod consumer;
+mod error;
+mod fetch;
+mod group;
+mod jobs;
+mod offset;
+mod records;
+mod shared;
+
+pub use config::{ConsumerBuilder, ConsumerConfig, OffsetReset};
+pub use consumer::Consumer;
+pub use error::Error;
+pub use klamm_codec::batch::{Header, Headers};
+pub use klamm_net::TopicPartition;
+pub use offset::OffsetAndMetadata;
+pub use records::{ConsumerRecord, Iter, Message, PartitionRecords, Records};

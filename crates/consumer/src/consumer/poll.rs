@@ -1,0 +1,188 @@
+//! Handing out records.
+//!
+//! A poll takes the lock once, at its beginning: it tells how far the last one got, and takes
+//! everything that is buffered. What follows (checksums, decompression, the walk over the records)
+//! happens without it. Between there and the return nothing is awaited, so that a poll either hands
+//! its records out or has not touched them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+
+use super::Consumer;
+use crate::error::Error;
+use crate::fetch::{Consumed, Drain, Position};
+use crate::records::Records;
+use crate::shared::Shared;
+
+impl Consumer {
+    /// Waits for records and hands over at most `max.poll.records` of them, never none.
+    ///
+    /// What is handed over counts as consumed with the *next* call of `poll` (or with
+    /// [`close`](Consumer::close) or [`commit`](Consumer::commit)): only then a commit in the
+    /// background includes it. While it waits, the group may rebalance and partitions may go; none of
+    /// their records is handed out afterwards.
+    ///
+    /// # Errors
+    /// Whatever went wrong in the background since the last call. Retriable trouble (brokers that
+    /// restart, leaders that move) is handled there and is no error here. [`Error::Corrupt`],
+    /// [`Error::NoOffset`] and [`Error::OffsetOutOfRange`] come back until the application seeks.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses no record and hands none out twice; a rebalance that it let
+    /// happen goes on in the background.
+    pub async fn poll(&mut self) -> Result<Records, Error> {
+        // With data always at hand this would never yield, and starve the tasks that fetch it.
+        tokio::task::consume_budget().await;
+        loop {
+            if let Some(records) = self.try_poll()? {
+                return Ok(records);
+            }
+            let _waiting = Waiting::begin(&self.shared);
+            self.shared.application.notified().await;
+        }
+    }
+
+    /// As [`poll`](Consumer::poll), for at most `time`: after that, no records.
+    ///
+    /// # Errors
+    /// As [`poll`](Consumer::poll).
+    ///
+    /// # Cancel safety
+    /// As [`poll`](Consumer::poll).
+    pub async fn poll_timeout(&mut self, time: Duration) -> Result<Records, Error> {
+        match timeout(time, self.poll()).await {
+            Ok(polled) => polled,
+            Err(_) => Ok(Records::default()),
+        }
+    }
+
+    /// What there is, without waiting.
+    fn try_poll(&mut self) -> Result<Option<Records>, Error> {
+        loop {
+            if !self.begin_poll()? || self.drains.is_empty() {
+                return Ok(None);
+            }
+            // Without a record there were only markers, empty batches or a fault: look again.
+            let records = self.collect();
+            if !records.is_empty() {
+                return Ok(Some(records));
+            }
+        }
+    }
+
+    /// The part of a poll under the lock. False if a rebalance comes first.
+    fn begin_poll(&mut self) -> Result<bool, Error> {
+        let now = Instant::now();
+        self.flush();
+        let mut state = self.shared.lock();
+        state.group.polled_at = now;
+        if let Some(fatal) = &state.group.fatal {
+            return Err(fatal.clone());
+        }
+        if let Some(error) = state.fetch.take_error() {
+            return Err(error);
+        }
+        if state.group.wants_poll {
+            state.group.granted = true;
+            self.shared.coordinator.notify_one();
+            return Ok(false);
+        }
+        if self.version != state.fetch.version() {
+            self.version = state.fetch.version();
+            self.drains.retain(|drain| {
+                let current = state.fetch.is_current(drain.partition(), drain.epoch());
+                if !current {
+                    self.released += drain.bytes();
+                }
+                current
+            });
+        }
+        self.drains
+            .extend(state.fetch.take_chunks().map(Drain::new));
+        Ok(true)
+    }
+
+    /// Opens batches until there are enough records.
+    fn collect(&mut self) -> Records {
+        let mut records = Records::default();
+        let mut left = self.config.max_poll_records;
+        while left > 0
+            && let Some(mut drain) = self.drains.pop_front()
+        {
+            let before = drain.position();
+            let spans = drain.take(left, &mut self.opener);
+            if drain.position() != before {
+                self.consumed.push(Consumed {
+                    partition: drain.partition().clone(),
+                    epoch: drain.epoch(),
+                    position: Position {
+                        offset: drain.position(),
+                        leader_epoch: drain.leader_epoch(),
+                    },
+                });
+            }
+            left -= records.add(drain.partition(), spans);
+            if let Some(error) = drain.failed() {
+                let error = error.clone();
+                self.fail(&drain, error);
+            } else if drain.is_done() {
+                self.released += drain.bytes();
+            } else {
+                self.drains.push_front(drain);
+            }
+        }
+        records
+    }
+
+    /// Nothing of the partition is handed out any more until the application seeks.
+    fn fail(&mut self, failed: &Drain, error: Error) {
+        self.released += failed.bytes();
+        self.drains.retain(|drain| {
+            let other = drain.partition() != failed.partition();
+            if !other {
+                self.released += drain.bytes();
+            }
+            other
+        });
+        let mut state = self.shared.lock();
+        state.fetch.fail(failed.partition(), failed.epoch(), error);
+    }
+
+    /// Tells how far the application was given its partitions.
+    pub(super) fn flush(&mut self) {
+        if self.consumed.is_empty() && self.released == 0 {
+            return;
+        }
+        let mut state = self.shared.lock();
+        let released = std::mem::take(&mut self.released);
+        let resumes = state.fetch.flush(self.consumed.drain(..), released);
+        drop(state);
+        if resumes {
+            self.shared.fetcher.notify_one();
+        }
+    }
+}
+
+/// The application waits inside of poll: its poll interval stands still.
+struct Waiting {
+    shared: Arc<Shared>,
+}
+
+impl Waiting {
+    fn begin(shared: &Arc<Shared>) -> Self {
+        shared.lock().group.polling = true;
+        Self {
+            shared: Arc::clone(shared),
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.group.polling = false;
+        state.group.polled_at = Instant::now();
+    }
+}

@@ -1,0 +1,335 @@
+//! Reading what one fetch brought for one partition, on the application's thread.
+//!
+//! Owns: the checks of a batch (CRC, decompression, a walk over every record handed out), skipping
+//! control batches and records below the position, the position after each batch.
+//!
+//! Does not: touch shared state; who owns it tells the others how far it got.
+//!
+//! Invariants
+//! - the position never goes back, and moves past batches without records (compaction, markers)
+//! - a batch is opened only when its records are asked for, and only once
+//! - after an error the position stays before the bytes that are wrong, and every later call fails
+
+use bytes::Bytes;
+use klamm_codec::batch::{Batch, Batches, RecordBatch, RecordCursor};
+use klamm_codec::compress::Decompressor;
+use klamm_net::TopicPartition;
+
+use super::partition::Epoch;
+use crate::error::Error;
+use crate::records::Span;
+
+/// A batch may not grow larger than this when decompressed: a bomb is an error, not the end.
+const DECOMPRESSED_BATCH_BYTES_MAX: usize = 256 << 20;
+
+/// What one fetch brought for one partition.
+#[derive(Clone, Debug)]
+pub(crate) struct Chunk {
+    pub(crate) partition: TopicPartition,
+    /// Of the position it was fetched for.
+    pub(crate) epoch: Epoch,
+    /// The offset asked for.
+    pub(crate) offset: i64,
+    /// Record batches; the last may be cut.
+    pub(crate) records: Bytes,
+}
+
+/// How to read.
+#[derive(Debug)]
+pub(crate) struct Opener {
+    pub(crate) check_crcs: bool,
+    pub(crate) decompressor: Decompressor,
+}
+
+/// A chunk that is being handed out; see the module.
+#[derive(Debug)]
+pub(crate) struct Drain {
+    partition: TopicPartition,
+    epoch: Epoch,
+    bytes: usize,
+    batches: Batches,
+    open: Option<(RecordBatch, RecordCursor)>,
+    position: i64,
+    leader_epoch: i32,
+    failed: Option<Error>,
+    done: bool,
+}
+
+impl Drain {
+    pub(crate) fn new(chunk: Chunk) -> Self {
+        Self {
+            bytes: chunk.records.len(),
+            batches: Batches::new(chunk.records),
+            partition: chunk.partition,
+            epoch: chunk.epoch,
+            open: None,
+            position: chunk.offset,
+            leader_epoch: -1,
+            failed: None,
+            done: false,
+        }
+    }
+
+    /// Adds spans of at most `most` records; fewer only at the end or before an error.
+    pub(crate) fn take(&mut self, most: usize, opener: &mut Opener) -> Vec<Span> {
+        let mut spans = Vec::new();
+        let mut taken = 0;
+        while taken < most && self.failed.is_none() {
+            match self.next_span(most - taken, opener) {
+                Ok(Some(span)) => {
+                    taken += span.count;
+                    if span.count > 0 {
+                        spans.push(span);
+                    }
+                }
+                Ok(None) => {
+                    self.done = true;
+                    break;
+                }
+                Err(reason) => {
+                    self.failed = Some(Error::Corrupt {
+                        partition: self.partition.clone(),
+                        offset: self.position,
+                        reason,
+                    });
+                }
+            }
+        }
+        spans
+    }
+
+    /// Why nothing more can be read.
+    pub(crate) fn failed(&self) -> Option<&Error> {
+        self.failed.as_ref()
+    }
+
+    /// Whether the end was seen.
+    pub(crate) const fn is_done(&self) -> bool {
+        self.done
+    }
+
+    pub(crate) const fn partition(&self) -> &TopicPartition {
+        &self.partition
+    }
+
+    pub(crate) const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Bytes that count against the budget.
+    pub(crate) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Next offset to hand out.
+    pub(crate) const fn position(&self) -> i64 {
+        self.position
+    }
+
+    /// Leader epoch of the batch handed out last, or -1.
+    pub(crate) const fn leader_epoch(&self) -> i32 {
+        self.leader_epoch
+    }
+
+    /// The next records of one batch, none at the end.
+    fn next_span(&mut self, most: usize, opener: &mut Opener) -> Result<Option<Span>, String> {
+        let (batch, cursor) = match self.open.take() {
+            Some(open) => open,
+            None => match self.open_next(opener)? {
+                Some(batch) => {
+                    let start = batch.start();
+                    (batch, start)
+                }
+                None => return Ok(None),
+            },
+        };
+        let mut records = batch.records_from(cursor);
+        let mut start = cursor;
+        let mut count = 0;
+        let mut next = self.position;
+        let mut broken = None;
+        while count < most {
+            match records.next() {
+                Some(Ok(record)) if count == 0 && record.offset < next => start = records.cursor(),
+                Some(Ok(record)) => {
+                    next = next.max(record.offset.saturating_add(1));
+                    count += 1;
+                }
+                Some(Err(error)) => {
+                    broken = Some(error.to_string());
+                    break;
+                }
+                None => break,
+            }
+        }
+        let rest = records.cursor();
+        self.position = next;
+        match broken {
+            Some(reason) if count == 0 => return Err(reason),
+            // What was good is handed out first; the walk will find the same fault again.
+            Some(_) => self.open = Some((batch.clone(), rest_before(&batch, start, count))),
+            None if rest.records_left() > 0 => self.open = Some((batch.clone(), rest)),
+            None => self.position = next.max(batch.header().last_offset().saturating_add(1)),
+        }
+        self.leader_epoch = batch.header().partition_leader_epoch;
+        Ok(Some(Span {
+            batch,
+            start,
+            count,
+        }))
+    }
+
+    /// The next batch that has records for the application.
+    fn open_next(&mut self, opener: &mut Opener) -> Result<Option<RecordBatch>, String> {
+        for batch in self.batches.by_ref() {
+            let batch = batch.map_err(|error| error.to_string())?;
+            let end = batch.header().last_offset().saturating_add(1);
+            if end <= self.position {
+                continue;
+            }
+            if opener.check_crcs {
+                batch.verify_crc().map_err(|error| error.to_string())?;
+            }
+            if batch.header().attributes.is_control() || batch.header().record_count == 0 {
+                self.position = end;
+                continue;
+            }
+            return open(batch, &mut opener.decompressor).map(Some);
+        }
+        Ok(None)
+    }
+}
+
+fn open(batch: Batch, decompressor: &mut Decompressor) -> Result<RecordBatch, String> {
+    batch
+        .into_records(decompressor, DECOMPRESSED_BATCH_BYTES_MAX)
+        .map_err(|error| error.to_string())
+}
+
+/// The place after `count` good records behind `start`.
+fn rest_before(batch: &RecordBatch, start: RecordCursor, count: usize) -> RecordCursor {
+    let mut records = batch.records_from(start);
+    for _ in 0..count {
+        records.next();
+    }
+    records.cursor()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fetch::testing::{batch, control_batch, empty_batch, joined};
+
+    fn opener() -> Opener {
+        Opener {
+            check_crcs: true,
+            decompressor: Decompressor::default(),
+        }
+    }
+
+    fn drain(offset: i64, records: Bytes) -> Drain {
+        Drain::new(Chunk {
+            partition: TopicPartition::new("t", 0),
+            epoch: Epoch(1),
+            offset,
+            records,
+        })
+    }
+
+    fn offsets(spans: &[Span]) -> Vec<i64> {
+        spans
+            .iter()
+            .flat_map(|span| span.batch.records_from(span.start).take(span.count))
+            .map(|record| record.unwrap().offset)
+            .collect()
+    }
+
+    #[test]
+    fn records_are_handed_out_in_portions_across_batches() {
+        let mut drain = drain(0, joined(&[batch(0, 3), batch(3, 4)]));
+        let first = drain.take(5, &mut opener());
+        assert_eq!(offsets(&first), [0, 1, 2, 3, 4]);
+        assert_eq!((drain.position(), drain.is_done()), (5, false));
+        let second = drain.take(5, &mut opener());
+        assert_eq!(offsets(&second), [5, 6]);
+        assert_eq!((drain.position(), drain.is_done()), (7, true));
+    }
+
+    #[test]
+    fn a_portion_that_ends_with_a_batch_is_not_the_end() {
+        let mut drain = drain(0, joined(&[batch(0, 3), batch(3, 2)]));
+        assert_eq!(offsets(&drain.take(3, &mut opener())), [0, 1, 2]);
+        assert!(!drain.is_done());
+        assert_eq!(offsets(&drain.take(3, &mut opener())), [3, 4]);
+        assert!(drain.is_done());
+    }
+
+    #[test]
+    fn records_below_the_position_are_skipped() {
+        let mut drain = drain(4, joined(&[batch(0, 3), batch(3, 4)]));
+        assert_eq!(offsets(&drain.take(10, &mut opener())), [4, 5, 6]);
+    }
+
+    #[test]
+    fn control_and_empty_batches_are_skipped_and_move_the_position() {
+        let records = joined(&[
+            control_batch(0),
+            batch(1, 2),
+            empty_batch(3, 9),
+            control_batch(10),
+        ]);
+        let mut drain = drain(0, records);
+        assert_eq!(offsets(&drain.take(10, &mut opener())), [1, 2]);
+        assert_eq!((drain.position(), drain.is_done()), (11, true));
+    }
+
+    #[test]
+    fn the_position_moves_past_records_that_compaction_took_from_the_end_of_a_batch() {
+        let mut bytes = batch(0, 2).to_vec();
+        bytes[23..27].copy_from_slice(&7_i32.to_be_bytes());
+        let mut drain = drain(0, crate::fetch::testing::with_crc(bytes));
+        assert_eq!(offsets(&drain.take(10, &mut opener())), [0, 1]);
+        assert_eq!(drain.position(), 8);
+    }
+
+    #[test]
+    fn a_flipped_bit_fails_at_its_batch_and_stays_failed() {
+        let mut broken = batch(2, 2).to_vec();
+        let last = broken.len() - 2;
+        broken[last] ^= 1;
+        let records = joined(&[batch(0, 2), broken.into(), batch(4, 1)]);
+        let mut drain = drain(0, records.clone());
+        assert_eq!(offsets(&drain.take(10, &mut opener())), [0, 1]);
+        for _ in 0..2 {
+            assert!(drain.take(10, &mut opener()).is_empty());
+            let Some(Error::Corrupt {
+                offset: 2, reason, ..
+            }) = drain.failed()
+            else {
+                panic!("{:?}", drain.failed())
+            };
+            assert!(reason.contains("CRC"), "{reason}");
+            assert_eq!((drain.position(), drain.is_done()), (2, false));
+        }
+        // Without the check the bytes are taken as they are.
+        let mut opener = opener();
+        opener.check_crcs = false;
+        assert_eq!(
+            offsets(&self::drain(0, records).take(10, &mut opener)).len(),
+            5
+        );
+    }
+
+    #[test]
+    fn good_records_before_a_broken_one_are_handed_out_first() {
+        // A count of five in a batch of three: the fourth record is not there.
+        let mut bytes = batch(0, 3).to_vec();
+        bytes[57..61].copy_from_slice(&5_i32.to_be_bytes());
+        let mut drain = drain(0, crate::fetch::testing::with_crc(bytes));
+        assert_eq!(offsets(&drain.take(10, &mut opener())), [0, 1, 2]);
+        assert!(matches!(
+            drain.failed(),
+            Some(Error::Corrupt { offset: 3, .. })
+        ));
+    }
+}

@@ -1,0 +1,152 @@
+//! What to make of looked-up offsets: those the group committed, and the ends of the log.
+//!
+//! An answer for an epoch that is over (the application has sought, or lost the partition) is
+//! dropped.
+
+use klamm_codec::ErrorCode;
+use klamm_net::{NodeId, TopicPartition};
+use tokio::time::Instant;
+
+use super::partition::{PartitionState, Position, Status};
+use super::plan::PlannedLookup;
+use super::state::{Effects, FetchState};
+use crate::error::Error;
+
+/// What the broker says about one partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// An offset.
+    Position(Position),
+    /// There is none.
+    Nothing,
+    /// It refuses.
+    Refused(ErrorCode),
+}
+
+impl FetchState {
+    /// What the group has committed for `asked`.
+    pub(crate) fn handle_committed(
+        &mut self,
+        now: Instant,
+        asked: &[PlannedLookup],
+        outcome: Result<Vec<(TopicPartition, Found)>, Error>,
+    ) -> Effects {
+        let mut effects = Effects::default();
+        match outcome {
+            Ok(found) => {
+                for asked in asked {
+                    let found = found.iter().find(|(found, _)| *found == asked.partition);
+                    let found = found.map_or(&Found::Nothing, |(_, found)| found);
+                    self.handle_found(now, asked, found, &mut effects);
+                }
+            }
+            Err(error) => {
+                self.lookups_failed(now, asked.iter());
+                if !error.is_retriable() {
+                    self.report(error);
+                    effects.wake = true;
+                }
+            }
+        }
+        effects
+    }
+
+    /// What `node` answered to `ListOffsets`.
+    pub(crate) fn handle_reset<'a>(
+        &mut self,
+        now: Instant,
+        node: NodeId,
+        asked: impl Iterator<Item = &'a PlannedLookup>,
+        outcome: Result<Vec<(TopicPartition, Found)>, klamm_net::Error>,
+    ) -> Effects {
+        let mut effects = Effects::default();
+        match outcome {
+            Ok(found) => {
+                for asked in asked {
+                    let found = found.iter().find(|(found, _)| *found == asked.partition);
+                    // Named in the request and not in the answer: ask again.
+                    let lost = Found::Refused(ErrorCode::UNKNOWN_SERVER_ERROR);
+                    let found = found.map_or(&lost, |(_, found)| found);
+                    self.handle_found(now, asked, found, &mut effects);
+                }
+            }
+            Err(error) => {
+                let backoff = self.settings.retry_backoff;
+                self.nodes
+                    .entry(node)
+                    .or_default()
+                    .pause
+                    .failed(now, backoff);
+                self.lookups_failed(now, asked);
+                effects.refresh = true;
+                if !error.is_retriable() {
+                    self.report(error.into());
+                    effects.wake = true;
+                }
+            }
+        }
+        effects
+    }
+
+    fn handle_found(
+        &mut self,
+        now: Instant,
+        asked: &PlannedLookup,
+        found: &Found,
+        effects: &mut Effects,
+    ) {
+        let backoff = self.settings.retry_backoff;
+        let Some(state) = self.looked_up(asked) else {
+            return;
+        };
+        match found {
+            Found::Position(position) => {
+                state.start_at(*position);
+                effects.wake = true;
+            }
+            Found::Nothing if state.status == Status::AwaitCommitted => {
+                effects.wake |= self.reset_by_policy(&asked.partition);
+            }
+            Found::Nothing => {
+                state.status = Status::Stuck;
+                let error = Error::NoOffset {
+                    partition: asked.partition.clone(),
+                };
+                self.stuck.insert(asked.partition.clone(), error);
+                effects.wake = true;
+            }
+            Found::Refused(code) => {
+                state.pause.failed(now, backoff);
+                effects.refresh |=
+                    code.needs_metadata() || *code == ErrorCode::OFFSET_NOT_AVAILABLE;
+                if !code.is_retriable() && *code != ErrorCode::UNKNOWN_SERVER_ERROR {
+                    self.report(Error::Partition {
+                        what: "looking up the offset",
+                        partition: asked.partition.clone(),
+                        code: *code,
+                    });
+                    effects.wake = true;
+                }
+            }
+        }
+    }
+
+    fn lookups_failed<'a>(&mut self, now: Instant, asked: impl Iterator<Item = &'a PlannedLookup>) {
+        let backoff = self.settings.retry_backoff;
+        for asked in asked {
+            if let Some(state) = self.looked_up(asked) {
+                state.pause.failed(now, backoff);
+            }
+        }
+    }
+
+    /// The state that `asked` is still about.
+    fn looked_up(&mut self, asked: &PlannedLookup) -> Option<&mut PartitionState> {
+        let state = self.partitions.get_mut(&asked.partition)?;
+        if state.epoch != asked.epoch || !state.looking_up {
+            return None;
+        }
+        state.looking_up = false;
+        Some(state)
+    }
+}

@@ -1,0 +1,26 @@
+//! From positions to buffered batches: the part of a consumer that reads ahead.
+//!
+//! The thinking ([`FetchState`]) is sans-I/O: it plans requests and takes their outcomes. The task
+//! in [`task`] carries them out. [`Drain`] opens what was buffered on the application's thread.
+
+mod budget;
+mod drain;
+mod lookup;
+mod partition;
+mod plan;
+mod request;
+mod response;
+mod state;
+pub(crate) mod task;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use drain::{Drain, Opener};
+pub(crate) use lookup::Found;
+pub(crate) use partition::{Position, ResetTo};
+#[cfg(test)]
+pub(crate) use plan::PlannedLookup;
+pub(crate) use plan::ResetPlan;
+pub(crate) use state::{Consumed, FetchSettings, FetchState};

@@ -1,0 +1,303 @@
+//! All assigned partitions of one consumer, and what was fetched for them and not yet taken.
+//!
+//! Owns: positions (fetched and consumed), the buffer and its budget, the errors to report.
+//! [`plan`](super::plan), [`response`](super::response) and [`lookup`](super::lookup) add what to
+//! send and what to make of the answers.
+//!
+//! Does not: send, sleep or read a clock.
+//!
+//! Invariants
+//! - the buffer holds only chunks of the current epoch of an assigned partition
+//! - an answer for another epoch, or another fetch than the last one of a partition, changes nothing
+//! - `consumed` is what polls before the last one handed over, never more
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Duration;
+
+use klamm_net::{Backoff, NodeId, TopicPartition};
+
+use super::budget::Budget;
+use super::drain::Chunk;
+use super::partition::{Epoch, FetchId, PartitionState, Pause, Position, ResetTo, Status};
+use crate::config::OffsetReset;
+use crate::error::Error;
+
+/// The settings that matter here.
+#[derive(Clone, Debug)]
+pub(crate) struct FetchSettings {
+    pub(crate) offset_reset: OffsetReset,
+    pub(crate) fetch_min_bytes: usize,
+    pub(crate) fetch_max_wait: Duration,
+    pub(crate) fetch_max_bytes: usize,
+    pub(crate) partition_fetch_max_bytes: usize,
+    pub(crate) prefetch_bytes: usize,
+    pub(crate) retry_backoff: Backoff,
+}
+
+/// How far the application was given a partition.
+#[derive(Clone, Debug)]
+pub(crate) struct Consumed {
+    pub(crate) partition: TopicPartition,
+    pub(crate) epoch: Epoch,
+    pub(crate) position: Position,
+}
+
+/// A broker that partitions are fetched from.
+#[derive(Debug, Default)]
+pub(super) struct Node {
+    pub(super) fetching: Option<FetchId>,
+    pub(super) pause: Pause,
+}
+
+/// What the shell has to do after an answer was handled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Effects {
+    /// Ask for fresh metadata.
+    pub(crate) refresh: bool,
+    /// Wake the application: there are data, an error or a position.
+    pub(crate) wake: bool,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct FetchState {
+    pub(super) settings: FetchSettings,
+    pub(super) partitions: HashMap<TopicPartition, PartitionState>,
+    pub(super) nodes: HashMap<NodeId, Node>,
+    pub(super) buffer: VecDeque<Chunk>,
+    pub(super) budget: Budget,
+    pub(super) reports: VecDeque<Error>,
+    /// Why partitions are stuck, until the application seeks.
+    pub(super) stuck: BTreeMap<TopicPartition, Error>,
+    pub(super) last_number: u64,
+    version: u64,
+}
+
+/// Errors that wait to be reported; more of the same kind say nothing new.
+const REPORTS_MAX: usize = 16;
+
+impl FetchState {
+    pub(crate) fn new(settings: FetchSettings) -> Self {
+        Self {
+            budget: Budget::new(settings.prefetch_bytes, settings.partition_fetch_max_bytes),
+            settings,
+            partitions: HashMap::new(),
+            nodes: HashMap::new(),
+            buffer: VecDeque::new(),
+            reports: VecDeque::new(),
+            stuck: BTreeMap::new(),
+            last_number: 0,
+            version: 0,
+        }
+    }
+
+    /// Owns exactly `partitions` from now on. Those that were owned keep their positions; the
+    /// others start from the committed offset, or, without a group, by the reset policy.
+    pub(crate) fn assign(
+        &mut self,
+        partitions: impl IntoIterator<Item = TopicPartition>,
+        committed: bool,
+    ) {
+        let mut before = std::mem::take(&mut self.partitions);
+        for partition in partitions {
+            if let Some(state) = before.remove(&partition) {
+                self.partitions.insert(partition, state);
+                continue;
+            }
+            let epoch = self.next_epoch();
+            self.partitions.insert(
+                partition.clone(),
+                PartitionState::new(epoch, Status::AwaitCommitted),
+            );
+            if !committed {
+                self.reset_by_policy(&partition);
+            }
+        }
+        self.version += 1;
+        for partition in before.into_keys() {
+            self.stuck.remove(&partition);
+        }
+        self.drop_stale_chunks();
+    }
+
+    /// Owns nothing from now on.
+    pub(crate) fn revoke_all(&mut self) {
+        self.assign([], false);
+        self.reports.clear();
+    }
+
+    /// Goes on at `position`. False if the partition is not assigned.
+    pub(crate) fn seek(&mut self, partition: &TopicPartition, position: Position) -> bool {
+        let seeked = self.with_new_epoch(partition, |state| state.start_at(position));
+        self.drop_stale_chunks();
+        seeked
+    }
+
+    /// Goes on at one end of the log. False if the partition is not assigned.
+    pub(crate) fn seek_to(&mut self, partition: &TopicPartition, to: ResetTo) -> bool {
+        let seeked = self.with_new_epoch(partition, |state| {
+            state.status = Status::AwaitReset(to);
+            state.consumed = None;
+            state.fetching = None;
+            state.looking_up = false;
+            state.pause.succeeded();
+        });
+        self.drop_stale_chunks();
+        seeked
+    }
+
+    fn with_new_epoch(
+        &mut self,
+        partition: &TopicPartition,
+        change: impl FnOnce(&mut PartitionState),
+    ) -> bool {
+        let epoch = self.next_epoch();
+        let Some(state) = self.partitions.get_mut(partition) else {
+            return false;
+        };
+        state.epoch = epoch;
+        change(state);
+        self.version += 1;
+        self.stuck.remove(partition);
+        true
+    }
+
+    /// Notes what the application was given and gives `bytes` back to the budget. True if fetching
+    /// may go on from now on.
+    pub(crate) fn flush(&mut self, consumed: impl Iterator<Item = Consumed>, bytes: usize) -> bool {
+        for consumed in consumed {
+            if let Some(state) = self.partitions.get_mut(&consumed.partition)
+                && state.epoch == consumed.epoch
+            {
+                state.consumed = Some(consumed.position);
+            }
+        }
+        bytes > 0 && self.budget.release(bytes)
+    }
+
+    /// The bytes at the position cannot be read: the application has to seek.
+    pub(crate) fn fail(&mut self, partition: &TopicPartition, epoch: Epoch, error: Error) {
+        if let Some(state) = self.partitions.get_mut(partition)
+            && state.epoch == epoch
+        {
+            state.status = Status::Stuck;
+            self.stuck.insert(partition.clone(), error);
+            let mut dropped = 0;
+            self.buffer.retain(|chunk| {
+                let other = chunk.partition != *partition;
+                if !other {
+                    dropped += chunk.records.len();
+                }
+                other
+            });
+            self.budget.release(dropped);
+        }
+    }
+
+    /// Hands over everything that is buffered; its bytes stay in the budget until flushed.
+    pub(crate) fn take_chunks(&mut self) -> impl Iterator<Item = Chunk> {
+        self.buffer.drain(..)
+    }
+
+    /// The next error to report.
+    pub(crate) fn take_error(&mut self) -> Option<Error> {
+        let error = self.reports.pop_front();
+        error.or_else(|| self.stuck.values().next().cloned())
+    }
+
+    /// Reports `error` to the next poll.
+    pub(crate) fn report(&mut self, error: Error) {
+        if self.reports.len() < REPORTS_MAX {
+            self.reports.push_back(error);
+        }
+    }
+
+    /// Changes whenever an epoch does.
+    pub(crate) const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Whether `epoch` is the current one of an assigned partition.
+    pub(crate) fn is_current(&self, partition: &TopicPartition, epoch: Epoch) -> bool {
+        self.partitions
+            .get(partition)
+            .is_some_and(|state| state.epoch == epoch)
+    }
+
+    /// The assigned partitions, sorted.
+    pub(crate) fn assigned(&self) -> Vec<TopicPartition> {
+        let mut assigned: Vec<_> = self.partitions.keys().cloned().collect();
+        assigned.sort_unstable();
+        assigned
+    }
+
+    /// Consumed position: none if not assigned, none inside if it is still being looked up.
+    pub(crate) fn position(&self, partition: &TopicPartition) -> Option<Option<Position>> {
+        self.partitions.get(partition).map(|state| state.consumed)
+    }
+
+    /// All consumed positions.
+    pub(crate) fn positions(&self) -> Vec<(TopicPartition, Position)> {
+        let known = |(partition, state): (&TopicPartition, &PartitionState)| {
+            Some((partition.clone(), state.consumed?))
+        };
+        let mut positions: Vec<_> = self.partitions.iter().filter_map(known).collect();
+        positions.sort_unstable_by(|left, right| left.0.cmp(&right.0));
+        positions
+    }
+
+    /// Why `partition` is stuck.
+    pub(crate) fn stuck(&self, partition: &TopicPartition) -> Option<&Error> {
+        self.stuck.get(partition)
+    }
+
+    /// What `auto.offset.reset` says for a partition that has no valid position.
+    pub(super) fn reset_by_policy(&mut self, partition: &TopicPartition) -> bool {
+        let Some(state) = self.partitions.get_mut(partition) else {
+            return false;
+        };
+        let to = match self.settings.offset_reset {
+            OffsetReset::Earliest => ResetTo::Earliest,
+            OffsetReset::Latest => ResetTo::Latest,
+            OffsetReset::None => {
+                let error = match state.consumed {
+                    Some(position) => Error::OffsetOutOfRange {
+                        partition: partition.clone(),
+                        offset: position.offset,
+                    },
+                    None => Error::NoOffset {
+                        partition: partition.clone(),
+                    },
+                };
+                state.status = Status::Stuck;
+                self.stuck.insert(partition.clone(), error);
+                return true;
+            }
+        };
+        state.status = Status::AwaitReset(to);
+        false
+    }
+
+    pub(super) fn next_number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
+    }
+
+    fn next_epoch(&mut self) -> Epoch {
+        Epoch(self.next_number())
+    }
+
+    fn drop_stale_chunks(&mut self) {
+        let partitions = &self.partitions;
+        let mut dropped = 0;
+        self.buffer.retain(|chunk| {
+            let state = partitions.get(&chunk.partition);
+            let current = state.is_some_and(|state| state.epoch == chunk.epoch);
+            if !current {
+                dropped += chunk.records.len();
+            }
+            current
+        });
+        self.budget.release(dropped);
+    }
+}

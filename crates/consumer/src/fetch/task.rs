@@ -1,0 +1,210 @@
+//! The task that carries out what [`FetchState`] plans: fetches and lookups of offsets.
+//!
+//! All requests are polled by this one task; a response is parsed, its outcome noted and the next
+//! fetch sent in one go, before the application is woken.
+
+use std::sync::Arc;
+
+use klamm_codec::api::{ApiKey, Request};
+use klamm_codec::fetch_response::FetchResponse;
+use klamm_codec::frame::response_body;
+use klamm_codec::messages::{FetchRequest, encode_request};
+use klamm_net::{Cluster, ClusterSnapshot, Lane, TopicPartition};
+use tokio::time::{Instant, sleep_until};
+
+use super::Position;
+use super::lookup::Found;
+use super::plan::{FetchPlan, Leader, Plan, PlannedLookup, ResetPlan};
+use super::request;
+use super::state::{Effects, FetchSettings};
+use crate::error::Error;
+use crate::jobs::Jobs;
+use crate::offset::{committed, list_offsets};
+use crate::shared::Shared;
+
+/// Response headers have tagged fields from this version of Fetch on.
+const FLEXIBLE_SINCE: i16 = 12;
+
+/// Reads ahead for one consumer; dropping it ends all of its requests.
+pub(crate) struct Fetcher {
+    shared: Arc<Shared>,
+    cluster: Cluster,
+    settings: Arc<FetchSettings>,
+    group_id: Option<String>,
+    jobs: Jobs<Event>,
+}
+
+/// What a request brought.
+enum Event {
+    Fetched(FetchPlan, Result<FetchResponse, klamm_net::Error>),
+    Reset(
+        ResetPlan,
+        Result<Vec<(TopicPartition, Found)>, klamm_net::Error>,
+    ),
+    Committed(
+        Vec<PlannedLookup>,
+        Result<Vec<(TopicPartition, Found)>, Error>,
+    ),
+}
+
+impl Fetcher {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        cluster: Cluster,
+        settings: FetchSettings,
+        group_id: Option<String>,
+    ) -> Self {
+        Self {
+            shared,
+            cluster,
+            settings: Arc::new(settings),
+            group_id,
+            jobs: Jobs::new(),
+        }
+    }
+
+    /// Runs until the consumer closes.
+    pub(crate) async fn run(mut self) {
+        let mut metadata = self.cluster.watch();
+        loop {
+            let snapshot = metadata.borrow_and_update().clone();
+            let Some(plan) = self.plan(&snapshot) else {
+                return;
+            };
+            let wake_at = plan.wake_at;
+            self.start(plan);
+            let alarm = async {
+                match wake_at {
+                    Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                event = self.jobs.next() => self.handle(event),
+                () = self.shared.fetcher.notified() => {}
+                changed = metadata.changed() => if changed.is_err() {
+                    return;
+                },
+                () = alarm => {}
+            }
+        }
+    }
+
+    fn plan(&self, snapshot: &ClusterSnapshot) -> Option<Plan> {
+        let mut state = self.shared.lock();
+        if state.closing {
+            return None;
+        }
+        Some(state.fetch.plan(Instant::now(), |at| leader(snapshot, at)))
+    }
+
+    fn start(&mut self, plan: Plan) {
+        if plan.refresh {
+            self.cluster.request_refresh();
+        }
+        for plan in plan.fetches {
+            let (cluster, settings) = (self.cluster.clone(), Arc::clone(&self.settings));
+            self.jobs.push(async move {
+                let fetched = fetch(&cluster, &settings, &plan).await;
+                Event::Fetched(plan, fetched)
+            });
+        }
+        for plan in plan.resets {
+            let cluster = self.cluster.clone();
+            self.jobs.push(async move {
+                let found = list_offsets(&cluster, &plan).await;
+                Event::Reset(plan, found)
+            });
+        }
+        if !plan.committed.is_empty() {
+            let (cluster, group_id) = (self.cluster.clone(), self.group_id.clone());
+            self.jobs.push(async move {
+                let found = look_up_committed(&cluster, group_id, &plan.committed).await;
+                Event::Committed(plan.committed, found)
+            });
+        }
+    }
+
+    fn handle(&self, event: Event) {
+        let now = Instant::now();
+        let effects = {
+            let fetch = &mut self.shared.lock().fetch;
+            match event {
+                Event::Fetched(plan, fetched) => fetch.handle_fetched(now, &plan, fetched),
+                Event::Reset(plan, found) => {
+                    let asked = plan.partitions.iter().map(|(asked, ..)| asked);
+                    fetch.handle_reset(now, plan.node, asked, found)
+                }
+                Event::Committed(asked, found) => fetch.handle_committed(now, &asked, found),
+            }
+        };
+        self.act_on(effects);
+    }
+
+    fn act_on(&self, effects: Effects) {
+        if effects.refresh {
+            self.cluster.request_refresh();
+        }
+        if effects.wake {
+            self.shared.application.notify_one();
+        }
+    }
+}
+
+fn leader(snapshot: &ClusterSnapshot, at: &TopicPartition) -> Option<Leader> {
+    let topic = snapshot.topic(&at.topic)?;
+    let partition = topic.partition(at.partition)?;
+    Some(Leader {
+        node: partition.leader?,
+        epoch: partition.leader_epoch,
+        topic_id: topic.id,
+    })
+}
+
+async fn fetch(
+    cluster: &Cluster,
+    settings: &FetchSettings,
+    plan: &FetchPlan,
+) -> Result<FetchResponse, klamm_net::Error> {
+    let timeout = cluster.config().request_timeout;
+    let deadline = Instant::now() + timeout;
+    let connection = cluster.connection(plan.node, Lane::Fetch, deadline).await?;
+    let version = request::version(plan, connection.version(FetchRequest::API)?);
+    let request = request::request(plan, settings, version);
+    let pending = connection.send(ApiKey::FETCH, timeout, |correlation_id, client_id| {
+        let frame = encode_request(&request, version, correlation_id, client_id)?;
+        Ok(vec![frame])
+    })?;
+    let frame = pending.await?;
+    response_body(frame, version >= FLEXIBLE_SINCE)
+        .and_then(|body| FetchResponse::decode(&body, version))
+        .map_err(|error| klamm_net::Error::Protocol {
+            api: ApiKey::FETCH,
+            broker: connection.address().to_owned(),
+            reason: error.to_string(),
+        })
+}
+
+async fn look_up_committed(
+    cluster: &Cluster,
+    group_id: Option<String>,
+    asked: &[PlannedLookup],
+) -> Result<Vec<(TopicPartition, Found)>, Error> {
+    let mut partitions: Vec<_> = asked.iter().map(|asked| asked.partition.clone()).collect();
+    let Some(group_id) = group_id else {
+        return Ok(Vec::new());
+    };
+    partitions.sort_unstable();
+    let deadline = Instant::now() + cluster.config().default_api_timeout;
+    let committed = committed(cluster, &group_id, &partitions, deadline).await?;
+    let found = committed.into_iter().map(|(partition, committed)| {
+        let found = committed.map_or(Found::Nothing, |committed| {
+            Found::Position(Position {
+                offset: committed.offset,
+                leader_epoch: committed.leader_epoch.unwrap_or(-1),
+            })
+        });
+        (partition, found)
+    });
+    Ok(found.collect())
+}

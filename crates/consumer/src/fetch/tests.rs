@@ -1,0 +1,553 @@
+//! The fetch core: what it plans, and what it makes of answers.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use klamm_codec::ErrorCode;
+use klamm_codec::fetch_response::{FetchResponse, FetchedPartition, FetchedTopic};
+use klamm_net::{Backoff, NodeId, TopicId, TopicPartition};
+use tokio::time::Instant;
+
+use super::partition::{Position, ResetTo};
+use super::plan::{FetchPlan, Leader, Plan};
+use super::state::{Consumed, Effects, FetchSettings, FetchState};
+use super::testing::{batch, control_batch, empty_batch, joined};
+use super::{Drain, Found, Opener};
+use crate::config::OffsetReset;
+use crate::error::Error;
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+fn settings(offset_reset: OffsetReset) -> FetchSettings {
+    FetchSettings {
+        offset_reset,
+        fetch_min_bytes: 1,
+        fetch_max_wait: Duration::from_millis(500),
+        fetch_max_bytes: 1 << 20,
+        partition_fetch_max_bytes: 1000,
+        prefetch_bytes: 10_000,
+        retry_backoff: Backoff {
+            initial: Duration::from_millis(100),
+            max: Duration::from_secs(1),
+        },
+    }
+}
+
+fn partition(index: i32) -> TopicPartition {
+    TopicPartition::new("t", index)
+}
+
+const fn at(offset: i64) -> Position {
+    Position {
+        offset,
+        leader_epoch: -1,
+    }
+}
+
+/// A core with a clock and leaders: partition 0 and 1 on broker 1, 2 on broker 2, others nowhere.
+struct Bench {
+    state: FetchState,
+    now: Instant,
+    moved_to: Option<i32>,
+}
+
+impl Bench {
+    fn new(offset_reset: OffsetReset) -> Self {
+        Self {
+            state: FetchState::new(settings(offset_reset)),
+            now: Instant::now(),
+            moved_to: None,
+        }
+    }
+
+    /// Assigned by hand, with positions at 0.
+    fn reading(partitions: &[i32]) -> Self {
+        let mut bench = Self::new(OffsetReset::Latest);
+        let assigned = partitions.iter().map(|&index| partition(index));
+        bench.state.assign(assigned, false);
+        for &index in partitions {
+            assert!(bench.state.seek(&partition(index), at(0)));
+        }
+        bench
+    }
+
+    fn plan(&mut self) -> Plan {
+        let moved_to = self.moved_to;
+        self.state.plan(self.now, |partition| {
+            let node = match partition.partition {
+                0 => moved_to.unwrap_or(1),
+                1 => 1,
+                2 => 2,
+                _ => return None,
+            };
+            Some(Leader {
+                node: NodeId(node),
+                epoch: 5,
+                topic_id: TopicId([7; 16]),
+            })
+        })
+    }
+
+    fn only_fetch(&mut self) -> FetchPlan {
+        let mut plan = self.plan();
+        assert_eq!(plan.fetches.len(), 1, "{plan:?}");
+        plan.fetches.remove(0)
+    }
+
+    fn answer(&mut self, plan: &FetchPlan, partitions: Vec<FetchedPartition>) -> Effects {
+        let topic = FetchedTopic {
+            topic_id: [7; 16],
+            partitions,
+            ..FetchedTopic::default()
+        };
+        let response = FetchResponse {
+            topics: vec![topic],
+            ..FetchResponse::default()
+        };
+        self.state.handle_fetched(self.now, plan, Ok(response))
+    }
+
+    fn fail(&mut self, code: ErrorCode) -> Effects {
+        let plan = self.only_fetch();
+        self.answer(&plan, vec![fetched(0, code, Bytes::new())])
+    }
+
+    /// The offsets that a poll would hand out; notes them as consumed.
+    fn consume(&mut self) -> Vec<i64> {
+        let mut opener = Opener {
+            check_crcs: true,
+            decompressor: klamm_codec::compress::Decompressor::default(),
+        };
+        let chunks: Vec<_> = self.state.take_chunks().collect();
+        let mut offsets = Vec::new();
+        for chunk in chunks {
+            let mut drain = Drain::new(chunk);
+            let spans = drain.take(usize::MAX, &mut opener);
+            for span in &spans {
+                let records = span.batch.records_from(span.start).take(span.count);
+                offsets.extend(records.map(|record| record.unwrap().offset));
+            }
+            let consumed = Consumed {
+                partition: drain.partition().clone(),
+                epoch: drain.epoch(),
+                position: at(drain.position()),
+            };
+            self.state.flush([consumed].into_iter(), drain.bytes());
+        }
+        offsets
+    }
+
+    /// The offset that the next fetch asks partition 0 for.
+    fn next_offset(&mut self) -> i64 {
+        let plan = self.only_fetch();
+        let asked = plan.topics[0].partitions.iter();
+        asked
+            .clone()
+            .find(|asked| asked.partition == 0)
+            .unwrap()
+            .offset
+    }
+}
+
+fn fetched(index: i32, error_code: ErrorCode, records: Bytes) -> FetchedPartition {
+    FetchedPartition {
+        partition: index,
+        error_code,
+        high_watermark: 100,
+        last_stable_offset: 100,
+        log_start_offset: 0,
+        diverging_epoch: None,
+        current_leader: None,
+        aborted_transactions: Vec::new(),
+        preferred_read_replica: -1,
+        records,
+    }
+}
+
+fn data(index: i32, records: Bytes) -> FetchedPartition {
+    fetched(index, ErrorCode::NONE, records)
+}
+
+#[test]
+fn each_broker_has_one_fetch_in_flight_for_all_of_its_partitions() {
+    let mut bench = Bench::reading(&[0, 1, 2]);
+    let plan = bench.plan();
+    let asked: Vec<_> = plan
+        .fetches
+        .iter()
+        .map(|fetch| (fetch.node.0, fetch.topics[0].partitions.len()))
+        .collect();
+    assert_eq!(asked, [(1, 2), (2, 1)]);
+    assert!(bench.plan().fetches.is_empty());
+    // A partition that comes later waits for the fetch that is in flight.
+    bench.answer(&plan.fetches[1], vec![data(2, batch(0, 3))]);
+    let next = bench.only_fetch();
+    assert_eq!((next.node.0, next.topics[0].partitions[0].offset), (2, 3));
+}
+
+#[test]
+fn the_next_fetch_follows_a_response_before_the_application_asks() {
+    let mut bench = Bench::reading(&[0]);
+    let plan = bench.only_fetch();
+    let effects = bench.answer(&plan, vec![data(0, joined(&[batch(0, 3), batch(3, 2)]))]);
+    assert!(effects.wake);
+    assert_eq!(bench.next_offset(), 5);
+    assert_eq!(bench.consume(), [0, 1, 2, 3, 4]);
+}
+
+#[test]
+fn the_fetch_position_moves_by_batch_also_without_records() {
+    let mut bench = Bench::reading(&[0]);
+    let plan = bench.only_fetch();
+    let records = joined(&[
+        batch(0, 2),
+        empty_batch(2, 9),
+        control_batch(10),
+        batch(11, 9).slice(..70),
+    ]);
+    bench.answer(&plan, vec![data(0, records)]);
+    assert_eq!(bench.next_offset(), 11);
+    assert_eq!(bench.consume(), [0, 1]);
+    assert_eq!(bench.state.position(&partition(0)), Some(Some(at(11))));
+}
+
+#[test]
+fn an_answer_to_what_was_asked_before_a_seek_is_dropped() {
+    let mut bench = Bench::reading(&[0, 1]);
+    let plan = bench.only_fetch();
+    bench.state.seek(&partition(0), at(50));
+    bench.answer(&plan, vec![data(0, batch(0, 3)), data(1, batch(0, 1))]);
+    assert_eq!(bench.consume(), [0]);
+    assert_eq!(bench.next_offset(), 50);
+}
+
+#[test]
+fn a_seek_drops_what_is_buffered_and_gives_its_bytes_back() {
+    let mut bench = Bench::reading(&[0]);
+    let plan = bench.only_fetch();
+    bench.answer(&plan, vec![data(0, batch(0, 3))]);
+    bench.state.seek(&partition(0), at(1));
+    assert!(bench.consume().is_empty());
+    assert_eq!(bench.state.budget.buffered(), 0);
+}
+
+#[test]
+fn what_was_consumed_before_a_seek_does_not_move_the_new_position() {
+    let mut bench = Bench::reading(&[0]);
+    let plan = bench.only_fetch();
+    bench.answer(&plan, vec![data(0, batch(0, 3))]);
+    let chunk = bench.state.take_chunks().next().unwrap();
+    bench.state.seek(&partition(0), at(50));
+    let stale = Consumed {
+        partition: partition(0),
+        epoch: chunk.epoch,
+        position: at(3),
+    };
+    bench.state.flush([stale].into_iter(), 0);
+    assert_eq!(bench.state.position(&partition(0)), Some(Some(at(50))));
+}
+
+#[test]
+fn a_partition_that_was_revoked_and_assigned_again_gets_nothing_old() {
+    let mut bench = Bench::reading(&[0]);
+    let plan = bench.only_fetch();
+    bench.state.revoke_all();
+    bench.state.assign([partition(0)], false);
+    bench.state.seek(&partition(0), at(7));
+    bench.answer(&plan, vec![data(0, batch(0, 3))]);
+    assert!(bench.consume().is_empty());
+    assert_eq!(bench.next_offset(), 7);
+}
+
+#[test]
+fn fetching_stops_at_the_budget_and_resumes_when_half_was_consumed() {
+    let mut bench = Bench::reading(&[0]);
+    let mut next = 0;
+    let mut fetches = 0;
+    while let Some(plan) = bench.plan().fetches.pop() {
+        assert!(plan.bytes_max <= 10_000);
+        bench.answer(&plan, vec![data(0, batch(next, 50))]);
+        next += 50;
+        fetches += 1;
+    }
+    assert!(fetches > 1 && bench.state.budget.buffered() >= 10_000);
+    assert!(bench.state.budget.buffered() < 13_000);
+    assert_eq!(bench.consume().len() as i64, next);
+    assert_eq!(bench.next_offset(), next);
+}
+
+#[test]
+fn a_partition_whose_leader_moved_does_not_wait_for_the_old_one() {
+    let mut bench = Bench::reading(&[0]);
+    let hanging = bench.only_fetch();
+    bench.moved_to = Some(2);
+    let plan = bench.only_fetch();
+    assert_eq!(plan.node, NodeId(2));
+    // The answer of the old leader comes late: the new one is already asked for the same.
+    bench.answer(&hanging, vec![data(0, batch(0, 3))]);
+    bench.answer(&plan, vec![data(0, batch(0, 3))]);
+    assert_eq!(bench.consume(), [0, 1, 2]);
+}
+
+#[test]
+fn a_partition_without_a_leader_asks_for_metadata_and_holds_nobody_up() {
+    let mut bench = Bench::reading(&[0, 9]);
+    let plan = bench.plan();
+    assert!(plan.refresh);
+    assert_eq!(plan.fetches.len(), 1);
+}
+
+#[test]
+fn leader_trouble_is_tried_again_after_a_pause_with_fresh_metadata() {
+    for code in [
+        ErrorCode::NOT_LEADER_OR_FOLLOWER,
+        ErrorCode::REPLICA_NOT_AVAILABLE,
+        ErrorCode::KAFKA_STORAGE_ERROR,
+        ErrorCode::FENCED_LEADER_EPOCH,
+        ErrorCode::OFFSET_NOT_AVAILABLE,
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        ErrorCode::UNKNOWN_TOPIC_ID,
+        ErrorCode::INCONSISTENT_TOPIC_ID,
+    ] {
+        let mut bench = Bench::reading(&[0]);
+        let effects = bench.fail(code);
+        assert_eq!((effects.refresh, effects.wake), (true, false), "{code}");
+        let plan = bench.plan();
+        assert!(
+            plan.fetches.is_empty() && plan.wake_at > Some(bench.now),
+            "{code}"
+        );
+        bench.now += 121 * MILLISECOND;
+        assert_eq!(bench.next_offset(), 0, "{code}");
+    }
+}
+
+#[test]
+fn an_unknown_leader_epoch_is_tried_again_without_metadata() {
+    let mut bench = Bench::reading(&[0]);
+    assert_eq!(
+        bench.fail(ErrorCode::UNKNOWN_LEADER_EPOCH),
+        Effects::default()
+    );
+    bench.now += 121 * MILLISECOND;
+    assert_eq!(bench.next_offset(), 0);
+}
+
+#[test]
+fn refusals_reach_the_application_and_the_position_stays() {
+    for code in [
+        ErrorCode::TOPIC_AUTHORIZATION_FAILED,
+        ErrorCode::CORRUPT_MESSAGE,
+    ] {
+        let mut bench = Bench::reading(&[0]);
+        assert!(bench.fail(code).wake);
+        let error = bench.state.take_error().unwrap();
+        assert_eq!(error.code(), Some(code));
+        assert!(bench.state.take_error().is_none());
+        bench.now += 121 * MILLISECOND;
+        assert_eq!(bench.next_offset(), 0);
+    }
+}
+
+#[test]
+fn pauses_grow_with_failures_and_end_with_a_success() {
+    let mut bench = Bench::reading(&[0]);
+    for milliseconds in [121, 241, 481] {
+        bench.fail(ErrorCode::NOT_LEADER_OR_FOLLOWER);
+        bench.now += milliseconds * 2 / 3 * MILLISECOND / 2;
+        assert!(bench.plan().fetches.is_empty());
+        bench.now += milliseconds * MILLISECOND;
+    }
+    let plan = bench.only_fetch();
+    bench.answer(&plan, vec![data(0, Bytes::new())]);
+    assert_eq!(bench.next_offset(), 0);
+}
+
+#[test]
+fn a_failed_request_pauses_its_broker_only() {
+    let mut bench = Bench::reading(&[0, 2]);
+    let plan = bench.plan();
+    let lost = klamm_net::Error::UnknownNode { node: 1 };
+    let effects = bench
+        .state
+        .handle_fetched(bench.now, &plan.fetches[0], Err(lost));
+    assert_eq!((effects.refresh, effects.wake), (true, false));
+    bench.answer(&plan.fetches[1], vec![data(2, Bytes::new())]);
+    assert_eq!(bench.only_fetch().node, NodeId(2));
+    bench.now += 121 * MILLISECOND;
+    assert_eq!(bench.only_fetch().node, NodeId(1));
+}
+
+#[test]
+fn an_offset_out_of_range_is_reset_by_policy_once_everything_was_consumed() {
+    let mut bench = Bench::reading(&[0]);
+    let plan = bench.only_fetch();
+    bench.answer(&plan, vec![data(0, batch(0, 3))]);
+    bench.fail(ErrorCode::OFFSET_OUT_OF_RANGE);
+    assert!(bench.plan().resets.is_empty());
+    assert_eq!(bench.consume(), [0, 1, 2]);
+    bench.now += 121 * MILLISECOND;
+    bench.fail(ErrorCode::OFFSET_OUT_OF_RANGE);
+    let resets = bench.plan().resets;
+    assert_eq!(resets[0].partitions[0].1, ResetTo::Latest);
+}
+
+#[test]
+fn without_a_policy_an_offset_out_of_range_is_an_error_until_the_application_seeks() {
+    let mut bench = Bench::new(OffsetReset::None);
+    bench.state.assign([partition(0)], false);
+    bench.state.seek(&partition(0), at(1000));
+    assert!(bench.fail(ErrorCode::OFFSET_OUT_OF_RANGE).wake);
+    for _ in 0..2 {
+        let error = bench.state.take_error();
+        assert!(matches!(
+            error,
+            Some(Error::OffsetOutOfRange { offset: 1000, .. })
+        ));
+        assert!(bench.plan().fetches.is_empty());
+    }
+    bench.state.seek(&partition(0), at(3));
+    assert!(bench.state.take_error().is_none());
+    assert_eq!(bench.next_offset(), 3);
+}
+
+#[test]
+fn bytes_that_are_no_batch_stop_the_partition_after_what_was_good() {
+    let mut bench = Bench::reading(&[0]);
+    let plan = bench.only_fetch();
+    let mut old_format = batch(2, 1).to_vec();
+    old_format[16] = 1;
+    bench.answer(
+        &plan,
+        vec![data(0, joined(&[batch(0, 2), old_format.into()]))],
+    );
+    assert!(bench.plan().fetches.is_empty());
+    assert_eq!(bench.consume(), [0, 1]);
+}
+
+#[test]
+fn a_response_without_a_whole_batch_is_an_error_and_no_hot_loop() {
+    let mut bench = Bench::reading(&[0]);
+    let plan = bench.only_fetch();
+    bench.answer(&plan, vec![data(0, batch(0, 3).slice(..40))]);
+    assert!(matches!(
+        bench.state.take_error(),
+        Some(Error::Corrupt { offset: 0, .. })
+    ));
+    assert!(bench.plan().fetches.is_empty());
+}
+
+#[test]
+fn partitions_take_turns() {
+    let mut bench = Bench::reading(&[0, 1]);
+    let order = |plan: &FetchPlan| -> Vec<i32> {
+        plan.topics[0]
+            .partitions
+            .iter()
+            .map(|asked| asked.partition)
+            .collect()
+    };
+    let plan = bench.only_fetch();
+    assert_eq!(order(&plan), [0, 1]);
+    bench.answer(&plan, vec![data(0, batch(0, 3)), data(1, Bytes::new())]);
+    assert_eq!(order(&bench.only_fetch()), [1, 0]);
+}
+
+#[test]
+fn a_partition_starts_at_the_committed_offset() {
+    let mut bench = Bench::new(OffsetReset::None);
+    bench.state.assign([partition(0)], true);
+    let asked = bench.plan().committed;
+    assert!(bench.plan().committed.is_empty());
+    let found = vec![(partition(0), Found::Position(at(12)))];
+    assert!(
+        bench
+            .state
+            .handle_committed(bench.now, &asked, Ok(found))
+            .wake
+    );
+    assert_eq!(bench.next_offset(), 12);
+    assert_eq!(bench.state.positions(), [(partition(0), at(12))]);
+}
+
+#[test]
+fn without_a_committed_offset_the_policy_decides() {
+    for (policy, to) in [
+        (OffsetReset::Earliest, ResetTo::Earliest),
+        (OffsetReset::Latest, ResetTo::Latest),
+    ] {
+        let mut bench = Bench::new(policy);
+        bench.state.assign([partition(0)], true);
+        let asked = bench.plan().committed;
+        bench
+            .state
+            .handle_committed(bench.now, &asked, Ok(Vec::new()));
+        let reset = bench.plan().resets.remove(0);
+        assert_eq!((reset.node, reset.partitions[0].1), (NodeId(1), to));
+        let asked = reset.partitions.iter().map(|(asked, ..)| asked);
+        let found = vec![(partition(0), Found::Position(at(40)))];
+        bench
+            .state
+            .handle_reset(bench.now, reset.node, asked, Ok(found));
+        assert_eq!(bench.next_offset(), 40);
+    }
+    let mut bench = Bench::new(OffsetReset::None);
+    bench.state.assign([partition(0)], true);
+    let asked = bench.plan().committed;
+    bench
+        .state
+        .handle_committed(bench.now, &asked, Ok(Vec::new()));
+    assert!(matches!(
+        bench.state.take_error(),
+        Some(Error::NoOffset { .. })
+    ));
+}
+
+#[test]
+fn a_reset_is_dropped_if_the_application_has_sought_meanwhile() {
+    let mut bench = Bench::new(OffsetReset::Latest);
+    bench.state.assign([partition(0)], false);
+    let reset = bench.plan().resets.remove(0);
+    bench.state.seek(&partition(0), at(3));
+    let asked = reset.partitions.iter().map(|(asked, ..)| asked);
+    let found = vec![(partition(0), Found::Position(at(40)))];
+    bench
+        .state
+        .handle_reset(bench.now, reset.node, asked, Ok(found));
+    assert_eq!(bench.next_offset(), 3);
+}
+
+#[test]
+fn a_refused_lookup_is_tried_again_or_reported() {
+    for (code, reported) in [
+        (ErrorCode::NOT_LEADER_OR_FOLLOWER, false),
+        (ErrorCode::LEADER_NOT_AVAILABLE, false),
+        (ErrorCode::UNKNOWN_LEADER_EPOCH, false),
+        (ErrorCode::OFFSET_NOT_AVAILABLE, false),
+        (ErrorCode::TOPIC_AUTHORIZATION_FAILED, true),
+    ] {
+        let mut bench = Bench::new(OffsetReset::Latest);
+        bench.state.assign([partition(0)], false);
+        let reset = bench.plan().resets.remove(0);
+        let asked = reset.partitions.iter().map(|(asked, ..)| asked);
+        let found = vec![(partition(0), Found::Refused(code))];
+        bench
+            .state
+            .handle_reset(bench.now, reset.node, asked, Ok(found));
+        assert_eq!(bench.state.take_error().is_some(), reported, "{code}");
+        assert!(bench.plan().resets.is_empty(), "{code}");
+        bench.now += 121 * MILLISECOND;
+        assert_eq!(bench.plan().resets.len(), 1, "{code}");
+    }
+}
+
+#[test]
+fn partitions_that_stay_assigned_keep_their_positions() {
+    let mut bench = Bench::reading(&[0, 1]);
+    bench.state.seek(&partition(1), at(30));
+    bench.state.assign([partition(1), partition(2)], false);
+    assert_eq!(bench.state.assigned(), [partition(1), partition(2)]);
+    assert_eq!(bench.state.position(&partition(1)), Some(Some(at(30))));
+    assert_eq!(bench.state.position(&partition(2)), Some(None));
+    assert_eq!(bench.state.position(&partition(0)), None);
+}

@@ -1,0 +1,211 @@
+//! The requests of a member, in the version the coordinator speaks, and what their answers say.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use klamm_codec::ErrorCode;
+use klamm_codec::messages::join_group_request::JoinGroupRequestProtocol;
+use klamm_codec::messages::leave_group_request::MemberIdentity;
+use klamm_codec::messages::sync_group_request::SyncGroupRequestAssignment;
+use klamm_codec::messages::{
+    GroupId, HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, StrBytes,
+    SyncGroupRequest,
+};
+
+use super::classic::{Failure, Generation, Joined, MemberSettings};
+
+/// What the members of a consumer group have in common with those of no other kind of group.
+const PROTOCOL_TYPE: &str = "consumer";
+
+fn text(text: &str) -> StrBytes {
+    StrBytes::from_string(text.to_owned())
+}
+
+fn group(settings: &MemberSettings) -> GroupId {
+    GroupId(text(&settings.group_id))
+}
+
+fn instance_id(settings: &MemberSettings) -> Option<StrBytes> {
+    settings.instance_id.as_deref().map(text)
+}
+
+fn millis(duration: Duration) -> i32 {
+    i32::try_from(duration.as_millis()).unwrap_or(i32::MAX)
+}
+
+fn shared(text: &StrBytes) -> Arc<str> {
+    Arc::from(text.as_str())
+}
+
+pub(super) fn join(
+    settings: &MemberSettings,
+    member_id: &str,
+    protocol: &'static str,
+    subscription: &Bytes,
+    reason: &'static str,
+    version: i16,
+) -> JoinGroupRequest {
+    let protocol = JoinGroupRequestProtocol::default()
+        .with_name(StrBytes::from_static_str(protocol))
+        .with_metadata(subscription.clone());
+    let mut request = JoinGroupRequest::default()
+        .with_group_id(group(settings))
+        .with_session_timeout_ms(millis(settings.session_timeout))
+        .with_member_id(text(member_id))
+        .with_protocol_type(StrBytes::from_static_str(PROTOCOL_TYPE))
+        .with_protocols(vec![protocol])
+        .with_group_instance_id(instance_id(settings));
+    if version >= 1 {
+        request = request.with_rebalance_timeout_ms(millis(settings.max_poll_interval));
+    }
+    if version >= 8 {
+        request = request.with_reason(Some(StrBytes::from_static_str(reason)));
+    }
+    request
+}
+
+pub(super) fn joined(response: JoinGroupResponse) -> Result<Joined, Failure> {
+    if response.error_code != 0 {
+        let member_id = shared(&response.member_id);
+        return Err(Failure::Code(
+            ErrorCode(response.error_code),
+            Some(member_id),
+        ));
+    }
+    let members = response.members.iter().map(|member| {
+        (
+            shared(&member.member_id),
+            member.group_instance_id.as_ref().map(shared),
+            member.metadata.clone(),
+        )
+    });
+    Ok(Joined {
+        generation: response.generation_id,
+        protocol: response.protocol_name.as_ref().map(shared),
+        leader: shared(&response.leader),
+        member_id: shared(&response.member_id),
+        members: members.collect(),
+        skip_assignment: response.skip_assignment,
+    })
+}
+
+pub(super) fn sync(
+    settings: &MemberSettings,
+    generation: &Generation,
+    protocol: &str,
+    assignments: &[(Arc<str>, Bytes)],
+    version: i16,
+) -> SyncGroupRequest {
+    let assignment = |(member_id, bytes): &(Arc<str>, Bytes)| {
+        SyncGroupRequestAssignment::default()
+            .with_member_id(text(member_id))
+            .with_assignment(bytes.clone())
+    };
+    let request = SyncGroupRequest::default()
+        .with_group_id(group(settings))
+        .with_generation_id(generation.id)
+        .with_member_id(text(&generation.member_id))
+        .with_group_instance_id(instance_id(settings))
+        .with_assignments(assignments.iter().map(assignment).collect());
+    if version >= 5 {
+        return request
+            .with_protocol_type(Some(StrBytes::from_static_str(PROTOCOL_TYPE)))
+            .with_protocol_name(Some(text(protocol)));
+    }
+    request
+}
+
+pub(super) fn heartbeat(settings: &MemberSettings, generation: &Generation) -> HeartbeatRequest {
+    HeartbeatRequest::default()
+        .with_group_id(group(settings))
+        .with_generation_id(generation.id)
+        .with_member_id(text(&generation.member_id))
+        .with_group_instance_id(instance_id(settings))
+}
+
+pub(super) fn leave(
+    settings: &MemberSettings,
+    member_id: &str,
+    reason: &'static str,
+    version: i16,
+) -> LeaveGroupRequest {
+    let request = LeaveGroupRequest::default().with_group_id(group(settings));
+    if version < 3 {
+        return request.with_member_id(text(member_id));
+    }
+    let mut member = MemberIdentity::default()
+        .with_member_id(text(member_id))
+        .with_group_instance_id(instance_id(settings));
+    if version >= 5 {
+        member = member.with_reason(Some(StrBytes::from_static_str(reason)));
+    }
+    request.with_members(vec![member])
+}
+
+#[cfg(test)]
+mod tests {
+    use klamm_codec::ApiKey;
+    use klamm_codec::api::Request;
+    use klamm_codec::messages::encode_request;
+    use klamm_net::Backoff;
+
+    use super::*;
+
+    fn settings(instance_id: Option<&str>) -> MemberSettings {
+        MemberSettings {
+            group_id: "g".to_owned(),
+            instance_id: instance_id.map(str::to_owned),
+            session_timeout: Duration::from_secs(45),
+            heartbeat_interval: Duration::from_secs(3),
+            max_poll_interval: Duration::from_secs(300),
+            retry_backoff: Backoff {
+                initial: Duration::from_millis(100),
+                max: Duration::from_secs(1),
+            },
+        }
+    }
+
+    fn encodes<R: Request>(
+        api: ApiKey,
+        instance_since: i16,
+        build: impl Fn(&MemberSettings, i16) -> R,
+    ) {
+        let versions = api.versions().unwrap();
+        for version in versions.min..=versions.max {
+            let plain = build(&settings(None), version);
+            encode_request(&plain, version, 1, "c").unwrap();
+            if version >= instance_since {
+                let instance = build(&settings(Some("i")), version);
+                encode_request(&instance, version, 1, "c").unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn every_request_encodes_in_every_version() {
+        let generation = Generation {
+            id: 4,
+            member_id: "m".into(),
+        };
+        let bytes = Bytes::from_static(b"bytes");
+        encodes(ApiKey::JOIN_GROUP, 5, |settings, version| {
+            join(settings, "m", "range", &bytes, "because", version)
+        });
+        encodes(ApiKey::SYNC_GROUP, 3, |settings, version| {
+            sync(
+                settings,
+                &generation,
+                "range",
+                &[("m".into(), bytes.clone())],
+                version,
+            )
+        });
+        encodes(ApiKey::HEARTBEAT, 3, |settings, _| {
+            heartbeat(settings, &generation)
+        });
+        encodes(ApiKey::LEAVE_GROUP, 3, |settings, version| {
+            leave(settings, "m", "closing", version)
+        });
+    }
+}

@@ -1,0 +1,518 @@
+//! The task that talks to the group's coordinator: membership, heartbeats and commits.
+//!
+//! It carries out what [`ClassicMember`] decides. Heartbeats go on whatever the application does;
+//! what would take partitions away waits until the application polls. The task does the joining
+//! itself: a poll that is dropped meanwhile loses nothing.
+//!
+//! Commits are done one after the other, in the order they were asked for, so that an older one
+//! never overtakes a newer one.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use klamm_codec::ErrorCode;
+use klamm_codec::api::Request;
+use klamm_net::{Cluster, ClusterSnapshot, CoordinatorKind, Lane};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use super::classic::{Action, ClassicMember, Failure, Generation, Joined, MemberSettings, Round};
+use super::request;
+use crate::assign::PartitionCounts;
+use crate::error::Error;
+use crate::jobs::Jobs;
+use crate::offset::{OffsetAndMetadata, Offsets, commit};
+use crate::shared::{Commit, Shared};
+
+/// What the broker may take longer to answer a join than the rebalance lasts, as Java.
+const JOIN_GRACE: Duration = Duration::from_secs(5);
+/// How long the leader of a group waits for the metadata of topics it does not know.
+const COUNT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The settings of the task.
+#[derive(Clone, Debug)]
+pub(crate) struct CoordinatorSettings {
+    pub(crate) member: MemberSettings,
+    /// Pause between commits in the background, if there are any.
+    pub(crate) auto_commit: Option<Duration>,
+    pub(crate) allow_auto_create_topics: bool,
+    pub(crate) default_api_timeout: Duration,
+}
+
+/// Who asked for a commit.
+enum Origin {
+    Application(Commit),
+    /// The clock.
+    Auto(Offsets),
+    /// A rebalance, before the partitions go.
+    Rebalance(Offsets),
+    /// The end of the consumer.
+    Close(Offsets),
+}
+
+/// What a request brought.
+enum Event {
+    Joined(Round, Result<Joined, Failure>),
+    Counted(Round, PartitionCounts),
+    Synced(Round, Result<Bytes, Failure>),
+    Heartbeat(Generation, Result<(), Failure>),
+    Committed(Origin, Generation, Result<(), klamm_net::Error>),
+    Left,
+}
+
+/// See the module. Dropping it ends all of its requests.
+pub(crate) struct Coordinator {
+    shared: Arc<Shared>,
+    cluster: Cluster,
+    settings: Arc<CoordinatorSettings>,
+    member: ClassicMember,
+    /// Whether this consumer subscribes; otherwise it commits without being a member.
+    subscribes: bool,
+    jobs: Jobs<Event>,
+    commits: VecDeque<Origin>,
+    committing: bool,
+    auto_commit_at: Option<Instant>,
+    leaving: bool,
+    left: bool,
+}
+
+impl Coordinator {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        cluster: Cluster,
+        settings: CoordinatorSettings,
+        member: ClassicMember,
+    ) -> Self {
+        Self {
+            shared,
+            cluster,
+            auto_commit_at: settings.auto_commit.map(|pause| Instant::now() + pause),
+            settings: Arc::new(settings),
+            member,
+            subscribes: false,
+            jobs: Jobs::new(),
+            commits: VecDeque::new(),
+            committing: false,
+            leaving: false,
+            left: false,
+        }
+    }
+
+    /// Runs until the consumer has closed.
+    pub(crate) async fn run(mut self) {
+        let mut metadata = self.cluster.watch();
+        loop {
+            let wake_at = self.step();
+            if self.left {
+                return;
+            }
+            let alarm = async {
+                match wake_at {
+                    Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                event = self.jobs.next() => self.handle(event),
+                () = self.shared.coordinator.notified() => {}
+                changed = metadata.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    self.handle_metadata(&mut metadata);
+                }
+                () = alarm => {}
+            }
+        }
+    }
+
+    /// Takes what the application says, lets time pass, does what follows. Says when to come back.
+    fn step(&mut self) -> Option<Instant> {
+        let now = Instant::now();
+        let polled_at = self.take_requests();
+        self.member.handle_timeout(now, polled_at);
+        self.auto_commit(now);
+        loop {
+            self.start_commit();
+            let Some(action) = self.member.poll_action() else {
+                break;
+            };
+            self.act(action);
+        }
+        self.publish();
+        let timeout = self.member.next_timeout(polled_at);
+        [timeout, self.auto_commit_at].into_iter().flatten().min()
+    }
+
+    fn take_requests(&mut self) -> Option<Instant> {
+        let mut state = self.shared.lock();
+        if let Some(topics) = state.group.subscribed.take() {
+            self.subscribes = true;
+            self.member.subscribe(topics);
+        }
+        let commits = state.group.commits.drain(..);
+        self.commits.extend(commits.map(Origin::Application));
+        if std::mem::take(&mut state.group.granted) && !state.closing {
+            self.member.handle_poll();
+        }
+        if state.closing && !self.leaving {
+            self.leaving = true;
+            self.auto_commit_at = None;
+            let offsets = consumed(&state.fetch);
+            let commits = self.settings.auto_commit.is_some() && !offsets.is_empty();
+            self.commits.push_back(Origin::Close(if commits {
+                offsets
+            } else {
+                Offsets::new()
+            }));
+        }
+        state.group.outside_since()
+    }
+
+    /// Tells the application what waits for it.
+    fn publish(&self) {
+        let wants_poll = self.member.wants_poll() && !self.leaving;
+        let mut state = self.shared.lock();
+        let news = wants_poll && !state.group.wants_poll;
+        state.group.wants_poll = wants_poll;
+        drop(state);
+        if news {
+            self.shared.application.notify_one();
+        }
+    }
+
+    fn auto_commit(&mut self, now: Instant) {
+        let due = self.auto_commit_at.is_some_and(|at| at <= now);
+        let (Some(pause), true, false) = (self.settings.auto_commit, due, self.leaving) else {
+            return;
+        };
+        self.auto_commit_at = Some(now + pause);
+        let offsets = consumed(&self.shared.lock().fetch);
+        let may_commit = !self.subscribes || self.member.generation().is_some();
+        let pending = self
+            .commits
+            .iter()
+            .any(|commit| matches!(commit, Origin::Auto(_)));
+        if may_commit && !pending && !offsets.is_empty() {
+            self.commits.push_back(Origin::Auto(offsets));
+        }
+    }
+
+    /// Starts the next commit, if none is under way.
+    fn start_commit(&mut self) {
+        while !self.committing
+            && let Some(origin) = self.commits.pop_front()
+        {
+            let now = Instant::now();
+            let (offsets, deadline) = match &origin {
+                Origin::Application(commit) => (&commit.offsets, commit.deadline),
+                Origin::Rebalance(offsets) => {
+                    (offsets, now + self.settings.member.max_poll_interval)
+                }
+                Origin::Auto(offsets) | Origin::Close(offsets) => {
+                    (offsets, now + self.settings.default_api_timeout)
+                }
+            };
+            if offsets.is_empty() {
+                self.committed(origin, Ok(()));
+                continue;
+            }
+            let generation = match self.member.generation() {
+                Some(generation) => generation.clone(),
+                None if !self.subscribes => Generation::none(),
+                None => {
+                    let error = self.no_member();
+                    self.committed(origin, Err(error));
+                    continue;
+                }
+            };
+            self.committing = true;
+            let (cluster, settings) = (self.cluster.clone(), Arc::clone(&self.settings));
+            let offsets = offsets.clone();
+            self.jobs.push(async move {
+                let member = &settings.member;
+                let group = &member.group_id;
+                let instance_id = member.instance_id.as_deref();
+                let committed = commit(
+                    &cluster,
+                    group,
+                    instance_id,
+                    &generation,
+                    &offsets,
+                    deadline,
+                )
+                .await;
+                Event::Committed(origin, generation, committed)
+            });
+        }
+    }
+
+    /// Why a subscriber that is no member cannot commit.
+    fn no_member(&self) -> Error {
+        let group = self.settings.member.group_id.clone();
+        if self.member.is_rebalancing() {
+            return Error::RebalanceInProgress { group };
+        }
+        Error::CommitFailed {
+            group,
+            code: ErrorCode::UNKNOWN_MEMBER_ID,
+        }
+    }
+
+    /// What comes after a commit.
+    fn committed(&mut self, origin: Origin, result: Result<(), Error>) {
+        if let Err(error) = &result
+            && !matches!(origin, Origin::Application(_))
+        {
+            let group = &self.settings.member.group_id;
+            tracing::warn!(%group, %error, "consumed offsets were not committed; records may be read again");
+        }
+        match origin {
+            Origin::Application(commit) => {
+                if let Some(reply) = commit.reply {
+                    // Nobody waits if the call was dropped.
+                    let _ = reply.send(result);
+                }
+            }
+            Origin::Auto(_) => {}
+            Origin::Rebalance(_) => self.revoke(),
+            Origin::Close(_) => {
+                self.member.leave("the consumer is being closed");
+                self.leave_if_unknown();
+            }
+        }
+    }
+
+    /// The end comes with the answer to the leave request, or at once if there is none to send.
+    fn leave_if_unknown(&mut self) {
+        let mut actions = std::iter::from_fn(|| self.member.poll_action());
+        let leave = actions.find(|action| matches!(action, Action::Leave { .. }));
+        match leave {
+            Some(leave) => self.act(leave),
+            None => self.left = true,
+        }
+    }
+
+    fn revoke(&mut self) {
+        self.shared.lock().fetch.revoke_all();
+        self.member.handle_prepared();
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Prepare { commit } => {
+                let offsets = match self.settings.auto_commit {
+                    Some(_) if commit => consumed(&self.shared.lock().fetch),
+                    _ => Offsets::new(),
+                };
+                if offsets.is_empty() {
+                    self.revoke();
+                } else {
+                    self.commits.push_back(Origin::Rebalance(offsets));
+                }
+            }
+            Action::Join {
+                round,
+                member_id,
+                subscription,
+                reason,
+            } => self.join(round, member_id, subscription, reason),
+            Action::Count { round, topics } => self.count(round, topics),
+            Action::Sync {
+                round,
+                generation,
+                protocol,
+                assignments,
+            } => self.sync(round, generation, protocol, assignments),
+            Action::Heartbeat(generation) => self.heartbeat(generation),
+            Action::Assigned(partitions) => {
+                let group = &self.settings.member.group_id;
+                tracing::debug!(%group, ?partitions, "partitions assigned");
+                self.shared.lock().fetch.assign(partitions, true);
+                self.shared.fetcher.notify_one();
+                self.shared.application.notify_one();
+            }
+            Action::Leave { member_id, reason } => self.leave(member_id, reason),
+            Action::ForgetCoordinator => {
+                let group = &self.settings.member.group_id;
+                self.cluster
+                    .forget_coordinator(CoordinatorKind::Group, group);
+            }
+            Action::Report(error) => {
+                let mut state = self.shared.lock();
+                if error.is_fatal() {
+                    state.group.fatal = Some(error);
+                } else {
+                    state.fetch.report(error);
+                }
+                drop(state);
+                self.shared.application.notify_one();
+            }
+        }
+    }
+
+    fn join(
+        &mut self,
+        round: Round,
+        member_id: Arc<str>,
+        subscription: Bytes,
+        reason: &'static str,
+    ) {
+        let (cluster, settings) = (self.cluster.clone(), Arc::clone(&self.settings));
+        let protocol = self.member.protocol();
+        tracing::debug!(group = %settings.member.group_id, %member_id, reason, "joining");
+        self.jobs.push(async move {
+            let member = &settings.member;
+            let timeout = cluster
+                .config()
+                .request_timeout
+                .max(member.max_poll_interval + JOIN_GRACE);
+            let build = |version| {
+                request::join(member, &member_id, protocol, &subscription, reason, version)
+            };
+            let joined = ask(&cluster, member, Lane::Group, timeout, build).await;
+            Event::Joined(
+                round,
+                joined.map_err(Failure::Net).and_then(request::joined),
+            )
+        });
+    }
+
+    fn count(&mut self, round: Round, topics: Vec<Arc<str>>) {
+        let (cluster, settings) = (self.cluster.clone(), Arc::clone(&self.settings));
+        self.jobs.push(async move {
+            let auto_create = settings.allow_auto_create_topics;
+            cluster.add_topics(topics.iter().map(AsRef::as_ref), auto_create);
+            let deadline = Instant::now() + COUNT_TIMEOUT;
+            let mut counts = PartitionCounts::new();
+            for name in topics {
+                if let Ok(topic) = cluster.topic(&name, auto_create, deadline).await {
+                    counts.insert(name, topic.partitions.len() as i32);
+                }
+            }
+            Event::Counted(round, counts)
+        });
+    }
+
+    fn sync(
+        &mut self,
+        round: Round,
+        generation: Generation,
+        protocol: Arc<str>,
+        assignments: Vec<(Arc<str>, Bytes)>,
+    ) {
+        let (cluster, settings) = (self.cluster.clone(), Arc::clone(&self.settings));
+        self.jobs.push(async move {
+            let member = &settings.member;
+            // Followers wait until the leader has assigned.
+            let timeout = cluster
+                .config()
+                .request_timeout
+                .max(member.max_poll_interval + JOIN_GRACE);
+            let build =
+                |version| request::sync(member, &generation, &protocol, &assignments, version);
+            let synced = ask(&cluster, member, Lane::Group, timeout, build).await;
+            let synced = synced.map_err(Failure::Net).and_then(|response| {
+                match ErrorCode(response.error_code) {
+                    ErrorCode::NONE => Ok(response.assignment),
+                    code => Err(Failure::Code(code, None)),
+                }
+            });
+            Event::Synced(round, synced)
+        });
+    }
+
+    fn heartbeat(&mut self, generation: Generation) {
+        let (cluster, settings) = (self.cluster.clone(), Arc::clone(&self.settings));
+        self.jobs.push(async move {
+            let timeout = cluster.config().request_timeout;
+            let build = |_| request::heartbeat(&settings.member, &generation);
+            let answer = ask(&cluster, &settings.member, Lane::Group, timeout, build).await;
+            let outcome = answer.map_err(Failure::Net).and_then(|response| {
+                let code = ErrorCode(response.error_code);
+                code.check().map_err(|code| Failure::Code(code, None))
+            });
+            Event::Heartbeat(generation, outcome)
+        });
+    }
+
+    fn leave(&mut self, member_id: Arc<str>, reason: &'static str) {
+        let (cluster, settings) = (self.cluster.clone(), Arc::clone(&self.settings));
+        self.jobs.push(async move {
+            let timeout = cluster.config().request_timeout;
+            let build = |version| request::leave(&settings.member, &member_id, reason, version);
+            // Not behind a join that is still under way.
+            let left = ask(&cluster, &settings.member, Lane::Control, timeout, build).await;
+            if let Err(error) = left {
+                let group = &settings.member.group_id;
+                tracing::debug!(%group, %error, "could not leave; the session will time out");
+            }
+            Event::Left
+        });
+    }
+
+    fn handle(&mut self, event: Event) {
+        let now = Instant::now();
+        match event {
+            Event::Joined(round, outcome) => self.member.handle_join(now, round, outcome),
+            Event::Counted(round, counts) => self.member.handle_counts(round, counts),
+            Event::Synced(round, outcome) => self.member.handle_sync(now, round, outcome),
+            Event::Heartbeat(generation, outcome) => {
+                self.member.handle_heartbeat(now, &generation, outcome);
+            }
+            Event::Committed(origin, generation, result) => {
+                self.committing = false;
+                let result = result.map_err(|error| {
+                    let refused = error
+                        .code()
+                        .and_then(|code| self.member.handle_commit_refused(now, &generation, code));
+                    refused.unwrap_or(error.into())
+                });
+                self.committed(origin, result);
+            }
+            Event::Left => self.left |= self.leaving,
+        }
+    }
+
+    fn handle_metadata(&mut self, metadata: &mut watch::Receiver<Arc<ClusterSnapshot>>) {
+        let snapshot = metadata.borrow_and_update().clone();
+        self.member.handle_metadata(|topic| {
+            let topic = snapshot.topic(topic)?;
+            let count = topic.partitions.len() as i32;
+            (count > 0).then_some(count)
+        });
+    }
+}
+
+/// What the application was given, to be committed.
+pub(crate) fn consumed(fetch: &crate::fetch::FetchState) -> Offsets {
+    let positions = fetch.positions().into_iter();
+    let offset = |position: crate::fetch::Position| {
+        let mut offset = OffsetAndMetadata::new(position.offset);
+        offset.leader_epoch = (position.leader_epoch >= 0).then_some(position.leader_epoch);
+        offset
+    };
+    positions
+        .map(|(partition, position)| (partition, offset(position)))
+        .collect()
+}
+
+/// One request to the coordinator.
+async fn ask<R: Request>(
+    cluster: &Cluster,
+    member: &MemberSettings,
+    lane: Lane,
+    timeout: Duration,
+    build: impl Fn(i16) -> R,
+) -> Result<R::Response, klamm_net::Error> {
+    let deadline = Instant::now() + cluster.config().request_timeout;
+    let kind = CoordinatorKind::Group;
+    let node = cluster
+        .coordinator(kind, &member.group_id, deadline)
+        .await?;
+    let connection = cluster.connection(node, lane, deadline).await?;
+    let version = connection.version(R::API)?;
+    connection.request(&build(version), version, timeout).await
+}

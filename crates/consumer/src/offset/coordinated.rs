@@ -1,0 +1,74 @@
+//! Requests to the group's coordinator that are not part of a rebalance.
+//!
+//! They go over the control connection: on the group's own one they would wait behind a join, which
+//! the coordinator answers only when all members have come.
+
+use klamm_codec::ErrorCode;
+use klamm_codec::api::Request;
+use klamm_net::{Cluster, CoordinatorKind, Error, Lane};
+use tokio::time::{Instant, sleep};
+
+/// Asks the coordinator of `group` until it answers what `check` accepts, or `deadline`.
+///
+/// # Cancel safety
+/// Dropping the future ends the retries; a request on its way may still be processed.
+pub(super) async fn call<R: Request>(
+    cluster: &Cluster,
+    group: &str,
+    deadline: Instant,
+    build: impl Fn(i16) -> R,
+    check: impl Fn(&R::Response) -> Result<(), ErrorCode>,
+) -> Result<R::Response, Error> {
+    let mut attempt = 0;
+    loop {
+        let error = match ask(cluster, group, deadline, &build, &check).await {
+            Ok(response) => return Ok(response),
+            Err(error) => error,
+        };
+        if !error.is_retriable() {
+            return Err(error);
+        }
+        let stays = matches!(
+            error.code(),
+            Some(
+                ErrorCode::COORDINATOR_LOAD_IN_PROGRESS
+                    | ErrorCode::UNSTABLE_OFFSET_COMMIT
+                    | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+            )
+        );
+        if !stays {
+            cluster.forget_coordinator(CoordinatorKind::Group, group);
+        }
+        let pause = cluster.config().retry_backoff.jittered(attempt);
+        if Instant::now() + pause >= deadline {
+            return Err(Error::DeadlineExceeded {
+                what: format!("{} for group {group}", R::API),
+                last: Some(Box::new(error)),
+            });
+        }
+        sleep(pause).await;
+        attempt += 1;
+    }
+}
+
+async fn ask<R: Request>(
+    cluster: &Cluster,
+    group: &str,
+    deadline: Instant,
+    build: &impl Fn(i16) -> R,
+    check: &impl Fn(&R::Response) -> Result<(), ErrorCode>,
+) -> Result<R::Response, Error> {
+    let kind = CoordinatorKind::Group;
+    let node = cluster.coordinator(kind, group, deadline).await?;
+    let connection = cluster.connection(node, Lane::Control, deadline).await?;
+    let version = connection.version(R::API)?;
+    let left = deadline.saturating_duration_since(Instant::now());
+    let timeout = cluster.config().request_timeout.min(left);
+    let response = connection
+        .request(&build(version), version, timeout)
+        .await?;
+    match check(&response) {
+        Ok(()) => Ok(response),
+        Err(code) => Err(Error::broker(R::API, code, format!("group {group}"))),
+    }
+}

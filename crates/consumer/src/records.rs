@@ -1,0 +1,371 @@
+//! What [`poll`](crate::Consumer::poll) hands over: checked batches, read in place.
+//!
+//! Owns: the batches of one poll, iteration over their records, owned copies of single records.
+//!
+//! Does not: decode on its own account; the records were walked once by `poll`, so that iterating
+//! cannot fail.
+//!
+//! Invariants
+//! - a record borrows from the bytes that came off the socket (or were decompressed), never copied
+//! - nothing is allocated, locked or counted per record
+//! - the bytes live as long as the [`Records`] or a [`Message`] made of one
+
+use std::slice;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use klamm_codec::batch::{self, Headers, RecordBatch, RecordCursor};
+use klamm_net::TopicPartition;
+
+/// Some records of one batch that were checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Span {
+    pub(crate) batch: RecordBatch,
+    pub(crate) start: RecordCursor,
+    pub(crate) count: usize,
+}
+
+impl Span {
+    fn records(&self) -> batch::Records<'_> {
+        self.batch.records_from(self.start)
+    }
+}
+
+/// The records of one [`poll`](crate::Consumer::poll), in offset order within each partition.
+#[derive(Clone, Debug, Default)]
+#[must_use = "the records are consumed: dropping them skips them"]
+pub struct Records {
+    partitions: Vec<PartitionRecords>,
+    count: usize,
+}
+
+impl Records {
+    /// Adds records of a partition behind those it has; returns their number.
+    pub(crate) fn add(&mut self, partition: &TopicPartition, spans: Vec<Span>) -> usize {
+        let count = spans.iter().map(|span| span.count).sum();
+        if count == 0 {
+            return 0;
+        }
+        self.count += count;
+        let mut known = self.partitions.iter_mut().rev();
+        match known.find(|known| known.partition == *partition) {
+            Some(known) => {
+                known.spans.extend(spans);
+                known.count += count;
+            }
+            None => self.partitions.push(PartitionRecords {
+                partition: partition.clone(),
+                spans,
+                count,
+            }),
+        }
+        count
+    }
+
+    /// Number of records.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there are none, as after a [`poll_timeout`](crate::Consumer::poll_timeout) that ran
+    /// out of time.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The records, partition by partition.
+    #[must_use]
+    pub fn iter(&self) -> Iter<'_> {
+        Iter {
+            partitions: self.partitions.iter(),
+            left: self.count,
+            current: None,
+        }
+    }
+
+    /// The partitions that have records here.
+    pub fn partitions(&self) -> impl Iterator<Item = &PartitionRecords> {
+        self.partitions.iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Records {
+    type Item = ConsumerRecord<'a>;
+    type IntoIter = Iter<'a>;
+
+    fn into_iter(self) -> Iter<'a> {
+        self.iter()
+    }
+}
+
+/// The records of one partition in a [`Records`].
+#[derive(Clone, Debug)]
+pub struct PartitionRecords {
+    partition: TopicPartition,
+    spans: Vec<Span>,
+    count: usize,
+}
+
+impl PartitionRecords {
+    /// Which topic and partition.
+    #[must_use]
+    pub const fn partition(&self) -> &TopicPartition {
+        &self.partition
+    }
+
+    /// Number of records.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The records, by offset.
+    #[must_use]
+    pub fn iter(&self) -> Iter<'_> {
+        Iter {
+            partitions: slice::from_ref(self).iter(),
+            left: self.count,
+            current: None,
+        }
+    }
+}
+
+impl<'a> IntoIterator for &'a PartitionRecords {
+    type Item = ConsumerRecord<'a>;
+    type IntoIter = Iter<'a>;
+
+    fn into_iter(self) -> Iter<'a> {
+        self.iter()
+    }
+}
+
+/// Iterator over borrowed records.
+#[derive(Clone, Debug)]
+pub struct Iter<'a> {
+    partitions: slice::Iter<'a, PartitionRecords>,
+    left: usize,
+    current: Option<Place<'a>>,
+}
+
+/// Where an iterator stands.
+#[derive(Clone, Debug)]
+struct Place<'a> {
+    partition: &'a TopicPartition,
+    spans: slice::Iter<'a, Span>,
+    payload: &'a Bytes,
+    records: batch::Records<'a>,
+    in_span: usize,
+}
+
+impl<'a> Place<'a> {
+    fn at(partition: &'a TopicPartition, mut spans: slice::Iter<'a, Span>) -> Option<Self> {
+        let span = spans.next()?;
+        Some(Self {
+            partition,
+            spans,
+            payload: span.batch.payload(),
+            records: span.records(),
+            in_span: span.count,
+        })
+    }
+}
+
+impl Iter<'_> {
+    /// Goes to the next span that has records.
+    #[cold]
+    fn advance(&mut self) -> Option<()> {
+        let next = self
+            .current
+            .take()
+            .and_then(|place| Place::at(place.partition, place.spans));
+        self.current = match next {
+            Some(place) => Some(place),
+            None => {
+                let next = self.partitions.next()?;
+                Place::at(&next.partition, next.spans.iter())
+            }
+        };
+        Some(())
+    }
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = ConsumerRecord<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<ConsumerRecord<'a>> {
+        loop {
+            if let Some(place) = &mut self.current
+                && place.in_span > 0
+            {
+                place.in_span -= 1;
+                let record = place.records.next();
+                debug_assert!(matches!(record, Some(Ok(_))), "poll has checked the span");
+                if let Some(Ok(record)) = record {
+                    self.left = self.left.saturating_sub(1);
+                    return Some(ConsumerRecord {
+                        topic: &place.partition.topic,
+                        partition: place.partition.partition,
+                        offset: record.offset,
+                        timestamp: record.timestamp,
+                        key: record.key,
+                        value: record.value,
+                        headers: record.headers,
+                        source: place.partition,
+                        payload: place.payload,
+                    });
+                }
+            }
+            self.advance()?;
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Iter<'_> {}
+
+/// One record, borrowed from the [`Records`] it is part of.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct ConsumerRecord<'a> {
+    /// Topic.
+    pub topic: &'a str,
+    /// Partition.
+    pub partition: i32,
+    /// Offset in the partition.
+    pub offset: i64,
+    /// Milliseconds since the Unix epoch: when the producer made it, or, with
+    /// `message.timestamp.type=LogAppendTime`, when the broker wrote it.
+    pub timestamp: i64,
+    /// Key; null and empty are different.
+    pub key: Option<&'a [u8]>,
+    /// Value; null is a tombstone on compacted topics.
+    pub value: Option<&'a [u8]>,
+    /// Headers, in the order they were written.
+    pub headers: Headers<'a>,
+    source: &'a TopicPartition,
+    payload: &'a Bytes,
+}
+
+impl ConsumerRecord<'_> {
+    /// The record for keeping: key, value and headers are reference-counted slices of the bytes
+    /// that were fetched, not copies.
+    ///
+    /// One kept message keeps the whole response it came in in memory. To keep few small records
+    /// for long, copy them instead.
+    #[must_use]
+    pub fn to_owned(self) -> Message {
+        let slice = |bytes: &[u8]| self.payload.slice_ref(bytes);
+        Message {
+            topic: Arc::clone(&self.source.topic),
+            partition: self.partition,
+            offset: self.offset,
+            timestamp: self.timestamp,
+            key: self.key.map(slice),
+            value: self.value.map(slice),
+            headers: self
+                .headers
+                .iter()
+                .map(|header| (slice(header.key), header.value.map(slice)))
+                .collect(),
+        }
+    }
+}
+
+/// A record that owns its bytes; see [`ConsumerRecord::to_owned`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Message {
+    /// Topic.
+    pub topic: Arc<str>,
+    /// Partition.
+    pub partition: i32,
+    /// Offset in the partition.
+    pub offset: i64,
+    /// Milliseconds since the Unix epoch.
+    pub timestamp: i64,
+    /// Key.
+    pub key: Option<Bytes>,
+    /// Value.
+    pub value: Option<Bytes>,
+    /// Headers: keys (UTF-8 by convention) and values, in order.
+    pub headers: Vec<(Bytes, Option<Bytes>)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fetch::testing::{batch, record_batch};
+
+    fn whole(batch: RecordBatch) -> Span {
+        Span {
+            start: batch.start(),
+            count: batch.header().record_count as usize,
+            batch,
+        }
+    }
+
+    #[test]
+    fn records_come_partition_by_partition_and_know_their_number() {
+        let mut records = Records::default();
+        let spans = |base: i64| {
+            vec![
+                whole(record_batch(base, 3)),
+                whole(record_batch(base + 3, 2)),
+            ]
+        };
+        records.add(&TopicPartition::new("a", 0), spans(0));
+        records.add(&TopicPartition::new("a", 1), spans(70));
+        assert_eq!((records.len(), records.iter().len()), (10, 10));
+        let offsets: Vec<_> = records.iter().map(|r| (r.partition, r.offset)).collect();
+        let expected = [0, 1, 2, 3, 4].map(|offset| (0, offset)).into_iter();
+        let expected: Vec<_> = expected
+            .chain([70, 71, 72, 73, 74].map(|offset| (1, offset)))
+            .collect();
+        assert_eq!(offsets, expected);
+        let second = records.partitions().nth(1).unwrap();
+        assert_eq!(second.iter().map(|r| r.offset).sum::<i64>(), 72 * 5);
+        assert_eq!(second.partition().to_string(), "a-1");
+    }
+
+    #[test]
+    fn a_span_may_begin_and_end_inside_its_batch() {
+        let batch = record_batch(10, 5);
+        let mut read = batch.records();
+        read.nth(1).unwrap().unwrap();
+        let start = read.cursor();
+        let spans = vec![Span {
+            batch,
+            start,
+            count: 2,
+        }];
+        let mut records = Records::default();
+        records.add(&TopicPartition::new("a", 0), spans);
+        let offsets: Vec<_> = records.iter().map(|record| record.offset).collect();
+        assert_eq!(offsets, [12, 13]);
+    }
+
+    #[test]
+    fn an_owned_record_shares_the_bytes_of_the_batch() {
+        let bytes = batch(0, 1);
+        let range = bytes.as_ptr_range();
+        let mut records = Records::default();
+        let spans = vec![whole(crate::fetch::testing::open(bytes))];
+        records.add(&TopicPartition::new("a", 0), spans);
+        let message = records.iter().next().unwrap().to_owned();
+        assert_eq!(message.key.as_deref(), Some(&b"key-0"[..]));
+        drop(records);
+        assert!(range.contains(&message.value.unwrap().as_ptr()));
+    }
+}
