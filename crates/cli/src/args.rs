@@ -20,7 +20,8 @@ pub(crate) struct ClusterArgs {
     /// Addresses to find the cluster through, separated by commas [default: localhost:9092]
     #[arg(short, long, global = true, value_name = "HOST:PORT")]
     pub(crate) bootstrap_server: Option<String>,
-    /// A property by the name that every Kafka client knows, such as request.timeout.ms=5000; repeatable
+    /// A property by the name that every Kafka client knows, such as request.timeout.ms=5000; repeatable, and wins over
+    /// other options
     #[arg(short = 'X', long = "property", global = true, value_name = "NAME=VALUE", value_parser = property)]
     pub(crate) properties: Vec<(String, String)>,
 }
@@ -199,6 +200,30 @@ pub(crate) struct PerfLatencyArgs {
     /// As with perf produce; but records do not wait for others [default linger: 0]
     #[command(flatten)]
     pub(crate) producer: ProducerArgs,
+}
+
+impl ConsumeArgs {
+    /// As properties.
+    pub(crate) fn properties(&self) -> Vec<(String, String)> {
+        let reset = match self.from {
+            From::Beginning => "earliest",
+            From::End => "latest",
+        };
+        consumer_properties(reset, self.group.as_deref())
+    }
+}
+
+impl PerfConsumeArgs {
+    /// As properties.
+    pub(crate) fn properties(&self) -> Vec<(String, String)> {
+        consumer_properties("earliest", self.group.as_deref())
+    }
+}
+
+fn consumer_properties(reset: &str, group: Option<&str>) -> Vec<(String, String)> {
+    let mut properties = vec![("auto.offset.reset".to_owned(), reset.to_owned())];
+    properties.extend(group.map(|group| ("group.id".to_owned(), group.to_owned())));
+    properties
 }
 
 impl ProducerArgs {

@@ -8,7 +8,7 @@ use klamm::config::Role;
 use klamm::{Consumer, OffsetReset, Records, TopicPartition};
 use tokio::time::Instant;
 
-use crate::args::{ClusterArgs, ConsumeArgs, From};
+use crate::args::{ClusterArgs, ConsumeArgs};
 use crate::failure::{Failure, note};
 use crate::format::{Format, Shown};
 use crate::session::Session;
@@ -21,7 +21,7 @@ const POLL: Duration = Duration::from_millis(100);
 const CLOSE: Duration = Duration::from_secs(10);
 
 pub(crate) async fn run(cluster: ClusterArgs, args: ConsumeArgs) -> Result<(), Failure> {
-    let session = Session::open(cluster, Role::Consumer, Vec::new()).await?;
+    let session = Session::open(cluster, Role::Consumer, args.properties()).await?;
     let partitions = session.partitions(&args.topic).await?;
     // Before reading starts, so that it ends however fast others write.
     let ends = if args.exit {
@@ -29,7 +29,7 @@ pub(crate) async fn run(cluster: ClusterArgs, args: ConsumeArgs) -> Result<(), F
     } else {
         None
     };
-    let consumer = open(&session, &args, partitions).await?;
+    let consumer = open(&session, &args.topic, partitions).await?;
     let mut printing = Printing {
         consumer,
         format: args.format,
@@ -37,7 +37,7 @@ pub(crate) async fn run(cluster: ClusterArgs, args: ConsumeArgs) -> Result<(), F
         printed: 0,
         next_offsets: HashMap::new(),
         committed_at: Instant::now(),
-        commits: args.group.is_some(),
+        commits: session.group().is_some(),
     };
     let ended = tokio::select! {
         ended = printing.run(ends) => Some(ended),
@@ -57,26 +57,20 @@ pub(crate) async fn run(cluster: ClusterArgs, args: ConsumeArgs) -> Result<(), F
 
 async fn open(
     session: &Session,
-    args: &ConsumeArgs,
+    topic: &str,
     partitions: Vec<TopicPartition>,
 ) -> Result<Consumer, Failure> {
     let builder = session
         .consumer()?
-        .offset_reset(match args.from {
-            From::Beginning => OffsetReset::Earliest,
-            From::End => OffsetReset::Latest,
-        })
         // What was handed out need not have been printed.
         .auto_commit(false)
         .allow_auto_create_topics(false);
-    match &args.group {
-        Some(group) => Ok(builder.group(group).topics([&args.topic]).build().await?),
-        None => {
-            let mut consumer = builder.build().await?;
-            consumer.assign(partitions)?;
-            Ok(consumer)
-        }
+    if session.group().is_some() {
+        return Ok(builder.topics([topic]).build().await?);
     }
+    let mut consumer = builder.build().await?;
+    consumer.assign(partitions)?;
+    Ok(consumer)
 }
 
 /// Where each partition ends now.

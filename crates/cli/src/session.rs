@@ -54,6 +54,15 @@ impl Session {
             .consumer_from_properties(borrowed(&self.properties))?)
     }
 
+    /// The group to consume in, if there is one.
+    pub(crate) fn group(&self) -> Option<&str> {
+        let (_, group) = self
+            .properties
+            .iter()
+            .rfind(|(name, _)| name == "group.id")?;
+        Some(group)
+    }
+
     /// The partitions of a topic, which has to exist.
     pub(crate) async fn partitions(&self, topic: &str) -> Result<Vec<TopicPartition>, Failure> {
         let admin = self.client.admin();

@@ -3,8 +3,8 @@
 use std::hint::black_box;
 use std::time::Duration;
 
+use klamm::Consumer;
 use klamm::config::Role;
-use klamm::{Consumer, OffsetReset};
 use tokio::time::Instant;
 
 use super::print_result;
@@ -19,19 +19,15 @@ const IDLE: Duration = Duration::from_secs(15);
 const CLOSE: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(cluster: ClusterArgs, args: PerfConsumeArgs) -> Result<(), Failure> {
-    let session = Session::open(cluster, Role::Consumer, Vec::new()).await?;
+    let session = Session::open(cluster, Role::Consumer, args.properties()).await?;
     let partitions = session.partitions(&args.topic).await?;
-    let builder = session
-        .consumer()?
-        .offset_reset(OffsetReset::Earliest)
-        .allow_auto_create_topics(false);
-    let mut consumer = match &args.group {
-        Some(group) => builder.group(group).topics([&args.topic]).build().await?,
-        None => {
-            let mut consumer = builder.build().await?;
-            consumer.assign(partitions)?;
-            consumer
-        }
+    let builder = session.consumer()?.allow_auto_create_topics(false);
+    let mut consumer = if session.group().is_some() {
+        builder.topics([&args.topic]).build().await?
+    } else {
+        let mut consumer = builder.build().await?;
+        consumer.assign(partitions)?;
+        consumer
     };
     let mut reading = Reading::default();
     let ended = tokio::select! {

@@ -149,3 +149,15 @@ fn a_reader_that_goes_away_is_no_failure() {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(!ended.stderr.contains("panic"), "{ended:?}");
 }
+
+#[test]
+fn properties_win_over_options() {
+    let broker = Broker::start();
+    broker.stdout(&["produce", "orders"], "before\n");
+    let latest = ["consume", "orders", "-e", "-X", "auto.offset.reset=latest"];
+    assert_eq!(broker.stdout(&latest, ""), "");
+    // A group is a group, by whatever name it is given.
+    let group = ["consume", "orders", "-e", "-X", "group.id=billing"];
+    assert_eq!(broker.stdout(&group, ""), "before\n");
+    assert_eq!(broker.stdout(&group, ""), "");
+}
