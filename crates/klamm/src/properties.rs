@@ -35,6 +35,10 @@ pub(crate) fn client_config(set: &PropertySet) -> Result<ClientConfig, Error> {
             "socket.connection.setup.timeout.ms",
             &mut config.connection_setup_timeout,
         ),
+        (
+            "socket.connection.setup.timeout.max.ms",
+            &mut config.connection_setup_timeout_max,
+        ),
         ("metadata.max.age.ms", &mut config.metadata_max_age),
     ];
     for (name, setting) in durations {
