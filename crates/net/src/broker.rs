@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -56,6 +57,13 @@ impl Pool {
         Arc::clone(slots.entry(key).or_default())
     }
 
+    /// How long a connection may take to become usable after `failures` failed attempts (KIP-601).
+    fn setup_timeout(&self, failures: u32) -> Duration {
+        let first = self.config.connection_setup_timeout;
+        let grown = first.saturating_mul(1 << failures.min(20));
+        grown.min(self.config.connection_setup_timeout_max.max(first))
+    }
+
     /// The connection to `address` for `lane`; dialled if need be, after the reconnect backoff.
     ///
     /// Callers that wait for the same connection share one attempt and its error.
@@ -83,7 +91,8 @@ impl Pool {
                 let backoff = self.config.reconnect_backoff;
                 sleep_until(*at + backoff.jittered(slot.failures.saturating_sub(1))).await;
             }
-            match dial(address, node, &self.config, &self.client_id).await {
+            let limit = self.setup_timeout(slot.failures);
+            match dial(address, node, &self.config, &self.client_id, limit).await {
                 Ok(connection) => {
                     *slot = Slot {
                         connection: Some(connection.clone()),

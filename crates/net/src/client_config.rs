@@ -81,8 +81,11 @@ pub struct ClientConfig {
     /// Pauses before connecting to the same broker again (`reconnect.backoff.ms`, 50 ms, to
     /// `reconnect.backoff.max.ms`, 1 s).
     pub reconnect_backoff: Backoff,
-    /// Limit for a connection to become usable (`socket.connection.setup.timeout.ms`, 10 s).
+    /// Limit for a connection to become usable (`socket.connection.setup.timeout.ms`, 10 s); doubles
+    /// with every failed attempt.
     pub connection_setup_timeout: Duration,
+    /// What that limit grows to (`socket.connection.setup.timeout.max.ms`, 30 s).
+    pub connection_setup_timeout_max: Duration,
     /// Refresh of metadata even without errors (`metadata.max.age.ms`, 5 min).
     pub metadata_max_age: Duration,
     /// Largest response accepted, in bytes (100 MiB).
@@ -113,6 +116,7 @@ impl ClientConfig {
                 max: Duration::from_secs(1),
             },
             connection_setup_timeout: Duration::from_secs(10),
+            connection_setup_timeout_max: Duration::from_secs(30),
             metadata_max_age: Duration::from_secs(300),
             response_bytes_max: 100 << 20,
         })

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -11,15 +12,15 @@ use crate::connection::{Connection, Limits};
 use crate::error::Error;
 use crate::node::NodeId;
 
-/// Connects to `address`, within the connection setup timeout. Every address that the name resolves
+/// Connects to `address`, within `limit`. Every address that the name resolves
 /// to is tried (`client.dns.lookup=use_all_dns_ips`).
 pub(crate) async fn dial(
     address: &HostPort,
     node: Option<NodeId>,
     config: &ClientConfig,
     client_id: &Arc<str>,
+    limit: Duration,
 ) -> Result<Connection, Error> {
-    let limit = config.connection_setup_timeout;
     let broker = address.to_string();
     let setup = async {
         let stream = connect(address, &broker).await?;

@@ -303,13 +303,13 @@ impl<B> Sequences<B> {
         self.gap |= stamped.identity.is_some();
     }
 
-    /// Gives up what waits to be sent again, from the oldest on, while `gives_up` says so.
+    /// Gives up what waits to be sent again, from the oldest on, while `is_over` says so.
     pub(crate) fn give_up_resend(
         &mut self,
-        mut gives_up: impl FnMut(&Stamped<B>) -> bool,
+        mut is_over: impl FnMut(&Stamped<B>) -> bool,
     ) -> Vec<Stamped<B>> {
         let mut given_up = Vec::new();
-        while self.resend.front().is_some_and(&mut gives_up) {
+        while self.resend.front().is_some_and(&mut is_over) {
             if let Some(stamped) = self.resend.pop_front() {
                 self.break_line(&stamped);
                 given_up.push(stamped);

@@ -6,12 +6,11 @@ use klamm_codec::batch::{Header, record_bytes_max};
 ///
 /// ```
 /// # use klamm_producer::{Header, Record};
+/// let headers = [Header::new("trace", "abc")];
 /// let record = Record::to("orders")
 ///     .key("customer-7")
 ///     .value(b"{}")
-///     .headers(&[Header::new("trace", "abc")])
-/// #   ;
-/// # let _ = record.partition(3);
+///     .headers(&headers);
 /// ```
 #[derive(Clone, Copy, Debug)]
 #[must_use = "a record does nothing until it is sent"]

@@ -9,5 +9,8 @@ pub(crate) fn batch(timestamps: &[i64], identity: ProducerIdentity) -> Bytes {
     for timestamp in timestamps {
         builder.append(*timestamp, None, Some(b"v"), &[]);
     }
-    builder.seal(identity, false, None).expect("not compressed")
+    builder
+        .seal(identity, false, None)
+        .expect("not compressed")
+        .bytes
 }

@@ -127,7 +127,8 @@ async fn compressed_batches_are_checked_and_searched_like_others() {
             builder.append(100 + index, None, Some(b"value"), &[]);
         }
         let mut compressor = Compressor::new(codec, None).unwrap();
-        let records = builder.seal(NONE, false, Some(&mut compressor)).unwrap();
+        let sealed = builder.seal(NONE, false, Some(&mut compressor)).unwrap();
+        let records = sealed.bytes;
         let request = produce_request("orders", 0, records.clone());
         assert_eq!(produced(&client.call(PRODUCE, &request).await), (0, 0));
         let partition = ListOffsetsPartition::default()

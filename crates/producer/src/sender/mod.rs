@@ -3,6 +3,8 @@
 //! One task a producer; each broker's connection has a task of its own that writes and reads
 //! ([`klamm_net::Connection`]). Nothing here waits for one broker before serving another.
 
+mod answer;
+mod drain;
 mod inbox;
 mod link;
 mod request;

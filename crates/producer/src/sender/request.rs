@@ -12,7 +12,8 @@ use klamm_codec::{ApiKey, ErrorCode};
 use klamm_net::{Connection, Error, PendingResponse, Route, TopicId, Verdict};
 use tokio::time::Instant;
 
-use super::state::{PartitionAnswer, ProduceBatches};
+use super::answer::PartitionAnswer;
+use super::drain::{PartitionBytes, ProduceBatches};
 use crate::accumulator::PartitionQueue;
 use crate::config::{Acks, Settings};
 use crate::idempotence::ProducerKey;
@@ -30,7 +31,7 @@ pub(super) fn send(
     batches: &ProduceBatches,
 ) -> Result<Option<(i16, PendingResponse)>, Error> {
     let mut version = connection.version(ApiKey::PRODUCE)?;
-    let has_ids = |batch: &super::state::PartitionBytes| !batch.queue.topic_id.is_zero();
+    let has_ids = |batch: &PartitionBytes| !batch.queue.topic_id.is_zero();
     if version >= TOPIC_IDS_SINCE && !batches.batches.iter().all(has_ids) {
         version = TOPIC_NAMES_UNTIL;
     }

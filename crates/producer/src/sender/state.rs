@@ -1,5 +1,8 @@
 //! What the sender thinks: which batch goes where and when, and what an answer means for it.
 //!
+//! Here is what a partition waits for; [`drain`](super::drain) makes requests of what is ready, and
+//! [`answer`](super::answer) handles what comes back.
+//!
 //! Sans-I/O: events and `now` go in; requests, wishes and the next time to look come out. The order
 //! of batches in a partition is kept by [`Sequences`]; here are lingering, retries, time limits,
 //! leaders and memory.
@@ -19,14 +22,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use klamm_codec::ErrorCode;
-use klamm_codec::batch::ProducerIdentity;
 use klamm_codec::compress::Compressor;
 use klamm_net::{Backoff, ClusterSnapshot, NodeId, TopicId};
 use tokio::time::Instant;
 
-use super::verdict::Verdict;
-use crate::accumulator::{Batch, PartitionQueue};
-use crate::config::{Acks, Settings};
+use crate::accumulator::PartitionQueue;
+use crate::config::Settings;
 use crate::delivery::Completer;
 use crate::error::{Cause, Outcome};
 use crate::idempotence::{Answer, ProducerIds, ProducerKey, Sequences, Stamped};
@@ -34,69 +35,48 @@ use crate::memory::{Memory, Reservation};
 
 /// A batch with its bytes, from its first sending to its end.
 #[derive(Debug)]
-struct Sent {
-    bytes: Bytes,
-    completer: Completer,
-    reservation: Reservation,
-    created: Instant,
-    last_failure: Option<klamm_net::Error>,
+pub(super) struct Sent {
+    pub(super) bytes: Bytes,
+    pub(super) completer: Completer,
+    pub(super) reservation: Reservation,
+    pub(super) created: Instant,
+    pub(super) last_failure: Option<klamm_net::Error>,
 }
 
 /// One partition.
 #[derive(Debug)]
-struct Slot {
-    queue: Arc<PartitionQueue>,
-    sequences: Sequences<Sent>,
-    leader: Option<(NodeId, i32)>,
+pub(super) struct Slot {
+    pub(super) queue: Arc<PartitionQueue>,
+    pub(super) sequences: Sequences<Sent>,
+    pub(super) leader: Option<(NodeId, i32)>,
     /// Stands in the ready list of its leader.
-    ready: bool,
+    pub(super) ready: bool,
     timer: Option<Instant>,
     /// Failed attempts in a row, and when to try again.
-    failures: u32,
-    retry_at: Option<Instant>,
+    pub(super) failures: u32,
+    pub(super) retry_at: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
-struct BrokerState {
-    ready: VecDeque<usize>,
+pub(super) struct BrokerState {
+    pub(super) ready: VecDeque<usize>,
     /// The slots of each request in flight, oldest first.
-    in_flight: VecDeque<Vec<usize>>,
+    pub(super) in_flight: VecDeque<Vec<usize>>,
     /// Why the last connection attempt failed.
-    failure: Option<klamm_net::Error>,
-}
-
-/// One produce request: a batch for each of some partitions with the same leader.
-#[derive(Debug)]
-pub(super) struct ProduceBatches {
-    /// Batches, in no particular order.
-    pub(super) batches: Vec<PartitionBytes>,
-}
-
-#[derive(Debug)]
-pub(super) struct PartitionBytes {
-    pub(super) queue: Arc<PartitionQueue>,
-    pub(super) bytes: Bytes,
-}
-
-/// What a broker said about one partition of a request.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct PartitionAnswer {
-    pub(super) code: ErrorCode,
-    /// -1 if the broker gave none.
-    pub(super) base_offset: i64,
+    pub(super) failure: Option<klamm_net::Error>,
 }
 
 #[derive(Debug)]
 pub(super) struct SenderState {
-    settings: Settings,
-    retry_backoff: Backoff,
-    memory: Arc<Memory>,
-    compressor: Option<Compressor>,
-    ids: ProducerIds,
-    slots: Vec<Slot>,
-    brokers: BTreeMap<NodeId, BrokerState>,
+    pub(super) settings: Settings,
+    pub(super) retry_backoff: Backoff,
+    pub(super) memory: Arc<Memory>,
+    pub(super) compressor: Option<Compressor>,
+    pub(super) ids: ProducerIds,
+    pub(super) slots: Vec<Slot>,
+    pub(super) brokers: BTreeMap<NodeId, BrokerState>,
     timers: BTreeSet<(Instant, usize)>,
-    metadata_wanted: bool,
+    pub(super) metadata_wanted: bool,
     fatal: Option<ErrorCode>,
 }
 
@@ -233,256 +213,10 @@ impl SenderState {
         }
     }
 
-    /// The brokers that something can be sent to now.
-    pub(super) fn ready_nodes(&self) -> Vec<NodeId> {
-        let in_flight_max = self.settings.config.max_in_flight;
-        let ready = |(_, broker): &(&NodeId, &BrokerState)| {
-            !broker.ready.is_empty() && broker.in_flight.len() < in_flight_max
-        };
-        let nodes = self.brokers.iter().filter(ready);
-        nodes.map(|(node, _)| *node).collect()
-    }
-
-    /// The next request to `node`, at most `max.request.size` large but with one batch at least.
-    pub(super) fn next_request(&mut self, node: NodeId, now: Instant) -> Option<ProduceBatches> {
-        let broker = self.brokers.get_mut(&node)?;
-        if broker.in_flight.len() >= self.settings.config.max_in_flight {
-            return None;
-        }
-        let mut candidates = std::mem::take(&mut broker.ready);
-        let mut slots = Vec::new();
-        let mut batches = Vec::new();
-        let mut left = self
-            .settings
-            .config
-            .max_request_size
-            .max(self.settings.batch_bytes_max);
-        while let Some(slot) = candidates.pop_front() {
-            self.slots[slot].ready = false;
-            if self.slots[slot]
-                .leader
-                .is_none_or(|(leader, _)| leader != node)
-            {
-                self.visit(slot, now);
-                continue;
-            }
-            let Some(bytes) = self.next_batch(slot) else {
-                continue;
-            };
-            left = left.saturating_sub(bytes.len());
-            let queue = Arc::clone(&self.slots[slot].queue);
-            batches.push(PartitionBytes { queue, bytes });
-            slots.push(slot);
-            if left < self.settings.batch_bytes_max {
-                break;
-            }
-        }
-        let broker = self.brokers.entry(node).or_default();
-        // What was not looked at goes first next time.
-        candidates.append(&mut broker.ready);
-        broker.ready = candidates;
-        if slots.is_empty() {
-            return None;
-        }
-        if self.settings.config.acks != Acks::None {
-            broker.in_flight.push_back(slots.clone());
-        }
-        for slot in slots {
-            self.visit(slot, now);
-        }
-        Some(ProduceBatches { batches })
-    }
-
-    /// The next batch of a partition, with its place in the order and in flight from now on.
-    fn next_batch(&mut self, slot: usize) -> Option<Bytes> {
-        let state = &mut self.slots[slot];
-        let mut stamped = if state.sequences.has_resend() {
-            let mut stamped = state.sequences.next_resend(&mut self.ids)?;
-            if std::mem::take(&mut stamped.restamp) {
-                let bytes = std::mem::take(&mut stamped.batch.bytes);
-                stamped.batch.bytes = identity(stamped.identity).restamp(bytes);
-            }
-            stamped
-        } else {
-            if !state.sequences.may_send() {
-                return None;
-            }
-            self.stamp_new(slot)?
-        };
-        stamped.batch.completer.may_be_written();
-        let bytes = stamped.batch.bytes.clone();
-        self.slots[slot].sequences.sent(stamped);
-        Some(bytes)
-    }
-
-    fn stamp_new(&mut self, slot: usize) -> Option<Stamped<Sent>> {
-        let state = &mut self.slots[slot];
-        if !state.sequences.prepare_new(&mut self.ids) {
-            return None;
-        }
-        let batch = state.queue.take_batch()?;
-        let records = batch.builder.record_count();
-        let place = state.sequences.place_for_new(records);
-        match self.seal(batch, place) {
-            Some(sent) => Some(Stamped::new(sent, place, records)),
-            None => {
-                self.slots[slot].sequences.skip_place();
-                None
-            }
-        }
-    }
-
-    fn seal(&mut self, batch: Batch, place: Option<(ProducerKey, i32)>) -> Option<Sent> {
-        let compressor = self.compressor.as_mut();
-        match batch.builder.seal(identity(place), false, compressor) {
-            Ok(sealed) => {
-                let mut reservation = batch.reservation;
-                if let Some(buffer) = sealed.used_buffer {
-                    reservation.shrink_to(sealed.bytes.len());
-                    self.memory.keep_buffer(buffer);
-                }
-                Some(Sent {
-                    bytes: sealed.bytes,
-                    completer: batch.completer,
-                    reservation,
-                    created: batch.created,
-                    last_failure: None,
-                })
-            }
-            Err(error) => {
-                let cause = Cause::Compression(error.to_string());
-                batch.completer.complete(Err((cause, Outcome::NotWritten)));
-                None
-            }
-        }
-    }
-
-    /// A request without an answer (acks=0) has been written.
-    pub(super) fn unanswered(&mut self, request: &ProduceBatches, now: Instant) {
-        for batch in &request.batches {
-            self.apply(batch.queue.slot, Answer::Written, None, now);
-        }
-    }
-
     /// There is no connection to `node`; its partitions stay ready.
     pub(super) fn connect_failed(&mut self, node: NodeId, error: &klamm_net::Error) {
         self.metadata_wanted = true;
         self.brokers.entry(node).or_default().failure = Some(error.clone());
-    }
-
-    /// The oldest request to `node` was answered; `answer_of` finds the answer for a partition.
-    pub(super) fn answered(
-        &mut self,
-        node: NodeId,
-        now: Instant,
-        answer_of: impl Fn(&PartitionQueue) -> Option<PartitionAnswer>,
-    ) {
-        let Some(broker) = self.brokers.get_mut(&node) else {
-            return;
-        };
-        broker.failure = None;
-        for slot in broker.in_flight.pop_front().unwrap_or_default() {
-            match answer_of(&self.slots[slot].queue) {
-                Some(answer) => self.answered_partition(slot, answer, now),
-                None => self.apply(slot, Answer::Lost, None, now),
-            }
-        }
-    }
-
-    fn answered_partition(&mut self, slot: usize, answer: PartitionAnswer, now: Instant) {
-        let code = answer.code;
-        let verdict = Verdict::of(code, self.settings.idempotent);
-        if verdict.fatal {
-            self.fail_for_good(code);
-            return;
-        }
-        self.metadata_wanted |= code.needs_metadata();
-        if verdict.answer == Answer::Written {
-            let offset = (answer.base_offset >= 0).then_some(answer.base_offset);
-            self.finish(slot, Ok(offset), now);
-            return;
-        }
-        if verdict.answer == Answer::Refused {
-            self.finish(slot, Err((code, verdict.maybe_written)), now);
-            return;
-        }
-        let context = self.slots[slot].queue.partition.to_string();
-        let failure = klamm_net::Error::broker(klamm_codec::ApiKey::PRODUCE, code, context);
-        self.apply(slot, verdict.answer, Some(failure), now);
-    }
-
-    /// The oldest request to `node` will not be answered.
-    pub(super) fn lost(&mut self, node: NodeId, error: &klamm_net::Error, now: Instant) {
-        self.metadata_wanted = true;
-        let answer = match error.may_have_been_processed() {
-            true => Answer::Lost,
-            false => Answer::Retry,
-        };
-        let broker = self.brokers.get_mut(&node);
-        let slots = broker.and_then(|broker| broker.in_flight.pop_front());
-        for slot in slots.unwrap_or_default() {
-            self.apply(slot, answer, Some(error.clone()), now);
-        }
-    }
-
-    /// The oldest batch in flight is acknowledged or refused.
-    fn finish(
-        &mut self,
-        slot: usize,
-        result: Result<Option<i64>, (ErrorCode, bool)>,
-        now: Instant,
-    ) {
-        let answer = if result.is_ok() {
-            Answer::Written
-        } else {
-            Answer::Refused
-        };
-        let state = &mut self.slots[slot];
-        if result.is_ok() {
-            state.failures = 0;
-            state.retry_at = None;
-        }
-        if let Some(stamped) = state.sequences.answered(answer) {
-            let result = result.map_err(|(code, maybe_written)| {
-                let maybe_written = maybe_written || stamped.maybe_written;
-                (Cause::Broker(code), outcome(maybe_written))
-            });
-            let Sent {
-                bytes,
-                completer,
-                reservation,
-                ..
-            } = stamped.batch;
-            completer.complete(result);
-            drop(reservation);
-            self.memory.keep(bytes);
-        }
-        self.visit(slot, now);
-    }
-
-    /// The oldest batch in flight got `answer`, one after which it is sent again or done.
-    fn apply(
-        &mut self,
-        slot: usize,
-        answer: Answer,
-        failure: Option<klamm_net::Error>,
-        now: Instant,
-    ) {
-        if answer == Answer::Written {
-            self.finish(slot, Ok(None), now);
-            return;
-        }
-        let state = &mut self.slots[slot];
-        if let Some(oldest) = state.sequences.in_flight_mut().next() {
-            oldest.batch.last_failure = failure;
-        }
-        // What fails after the first failure, while the partition settles, is part of it.
-        if !state.sequences.is_settling() {
-            state.retry_at = Some(now + self.retry_backoff.jittered(state.failures));
-            state.failures += 1;
-        }
-        state.sequences.answered(answer);
-        self.visit(slot, now);
     }
 
     /// Gives up what is past `delivery.timeout.ms` or out of retries.
@@ -631,22 +365,12 @@ impl SenderState {
     }
 }
 
-fn outcome(maybe_written: bool) -> Outcome {
+pub(super) fn outcome(maybe_written: bool) -> Outcome {
     if maybe_written {
         Outcome::Unknown
     } else {
         Outcome::NotWritten
     }
-}
-
-fn identity(place: Option<(ProducerKey, i32)>) -> ProducerIdentity {
-    place.map_or(ProducerIdentity::NONE, |(key, base_sequence)| {
-        ProducerIdentity {
-            producer_id: key.id,
-            producer_epoch: key.epoch,
-            base_sequence,
-        }
-    })
 }
 
 fn leader(queue: &PartitionQueue, snapshot: &ClusterSnapshot) -> Option<(NodeId, i32)> {

@@ -99,7 +99,7 @@ pub(crate) fn batch(values: &[&str], identity: ProducerIdentity) -> Bytes {
     for (index, value) in (0..).zip(values) {
         builder.append(1_000 + index, None, Some(value.as_bytes()), &[]);
     }
-    builder.seal(identity, false, None).unwrap()
+    builder.seal(identity, false, None).unwrap().bytes
 }
 
 pub(crate) fn identity(

@@ -24,7 +24,12 @@ pub(super) const ROWS: &[Property] = &[
         ]),
     )
     .accepts(&["use_all_dns_ips"]),
-    supported("client.rack", CONSUMER.and(PRODUCER), Kind::Text),
+    ignored(
+        "client.rack",
+        CONSUMER.and(PRODUCER),
+        Kind::Text,
+        "klamm does not choose replicas or partitions by rack yet",
+    ),
     supported("request.timeout.ms", ALL, INT),
     supported(
         "default.api.timeout.ms",

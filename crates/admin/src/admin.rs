@@ -1,0 +1,42 @@
+//! The handle that every admin call starts from.
+
+use std::time::Duration;
+
+use klamm_net::Cluster;
+use tokio::time::Instant;
+
+/// Creates, lists, describes and deletes what a cluster holds; cheap to clone.
+///
+/// # Cancel safety
+/// Dropping the future of any call ends its retries. A request that is on its way may still be
+/// carried out: whether a topic was created is known by describing it.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    pub(crate) cluster: Cluster,
+    timeout: Duration,
+}
+
+impl Admin {
+    /// An admin of `cluster`.
+    #[must_use]
+    pub fn new(cluster: Cluster) -> Self {
+        let timeout = cluster.config().default_api_timeout;
+        Self { cluster, timeout }
+    }
+
+    /// The same admin, whose calls take at most `timeout`, retries included. Default:
+    /// `default.api.timeout.ms` of the client, 60 s.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// When a call that starts now has to end.
+    pub(crate) fn deadline(&self) -> Instant {
+        let now = Instant::now();
+        // A timeout beyond what the clock can count is no timeout; a century is as good.
+        now.checked_add(self.timeout)
+            .unwrap_or_else(|| now + Duration::from_secs(100 * 365 * 24 * 3600))
+    }
+}

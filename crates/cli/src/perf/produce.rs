@@ -1,0 +1,106 @@
+//! `klamm perf produce`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use klamm::config::Role;
+use klamm::{Producer, Record};
+use tokio::task::JoinSet;
+
+use super::payload::payloads;
+use super::usage::Usage;
+use super::{print_result, warm_up};
+use crate::args::{ClusterArgs, PerfProduceArgs};
+use crate::deliveries::{Deliveries, Outcome};
+use crate::failure::{Failure, note};
+use crate::session::Session;
+
+pub(super) async fn run(cluster: ClusterArgs, args: PerfProduceArgs) -> Result<(), Failure> {
+    let session = Session::open(cluster, Role::Producer, args.producer.properties()).await?;
+    let producer = session.producer()?.build()?;
+    let values = Arc::new(payloads(args.record_size));
+    warm_up(&producer, &args.topic, &values[0]).await?;
+
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&interrupted);
+    let watcher = tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            flag.store(true, Ordering::Relaxed);
+        }
+    });
+
+    let start = Usage::now();
+    let mut senders = JoinSet::new();
+    for task in 0..args.tasks {
+        let records = args.records / args.tasks + u64::from(task < args.records % args.tasks);
+        senders.spawn(send(Sender {
+            producer: producer.clone(),
+            topic: args.topic.clone(),
+            values: Arc::clone(&values),
+            records,
+            interrupted: Arc::clone(&interrupted),
+        }));
+    }
+    let mut outcome = Outcome::default();
+    let mut failure = None;
+    while let Some(sent) = senders.join_next().await {
+        match sent {
+            Ok((part, ended)) => {
+                outcome.merge(part);
+                failure = failure.or(ended.err());
+            }
+            Err(error) => failure = failure.or(Some(Failure::Failed(error.to_string()))),
+        }
+    }
+    let spent = Usage::now().since(start, outcome.acknowledged);
+    watcher.abort();
+
+    let line = format!(
+        "klamm produce records={} {} {}",
+        outcome.acknowledged,
+        spent.throughput(),
+        spent.cost()
+    );
+    print_result(&line, outcome.acknowledged, args.records)?;
+    outcome.check()?;
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
+    if interrupted.load(Ordering::Relaxed) {
+        let (done, wanted) = (outcome.acknowledged, args.records);
+        note(format_args!("interrupted after {done} of {wanted} records"));
+        return Err(Failure::Interrupted);
+    }
+    Ok(())
+}
+
+/// One task's share of the work.
+struct Sender {
+    producer: Producer,
+    topic: String,
+    values: Arc<Vec<Vec<u8>>>,
+    records: u64,
+    interrupted: Arc<AtomicBool>,
+}
+
+/// Sends records and waits for all their acknowledgements, also if sending ends early.
+async fn send(sender: Sender) -> (Outcome, Result<(), Failure>) {
+    let mut deliveries = Deliveries::default();
+    let mut sent = Ok(());
+    for index in 0..sender.records as usize {
+        if index.is_multiple_of(1024) && sender.interrupted.load(Ordering::Relaxed) {
+            break;
+        }
+        let value = &sender.values[index % sender.values.len()];
+        let record = Record::to(&sender.topic).value(value);
+        match sender.producer.send(record).await {
+            Ok(delivery) => deliveries.add(delivery),
+            Err(error) => {
+                sent = Err(error.into());
+                break;
+            }
+        }
+    }
+    sender.producer.flush().await;
+    (deliveries.settle().await, sent)
+}

@@ -1,0 +1,116 @@
+//! `klamm perf`.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use klamm_testbroker::{ApiKey, ErrorCode, Fault};
+
+use crate::harness::{Broker, Ended, interrupt};
+
+/// The fields of a result line, which is the only one.
+fn fields(stdout: &str, verb: &str) -> HashMap<String, String> {
+    let line = stdout.strip_suffix('\n').unwrap();
+    assert!(!line.contains('\n'), "{stdout}");
+    let fields = line.strip_prefix(&format!("klamm {verb} ")).unwrap();
+    fields
+        .split(' ')
+        .map(|field| field.split_once('=').unwrap())
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+#[test]
+fn what_is_produced_can_be_consumed_and_both_are_counted() {
+    let broker = Broker::start();
+    for tasks in ["1", "3"] {
+        let produce = [
+            "perf",
+            "produce",
+            "--topic",
+            "orders",
+            "--records",
+            "5000",
+            "--tasks",
+            tasks,
+        ];
+        let produced = fields(&broker.stdout(&produce, ""), "produce");
+        assert_eq!(produced["records"], "5000");
+        for name in [
+            "seconds",
+            "records_per_s",
+            "cpu_seconds",
+            "ns_cpu_per_record",
+            "maxrss_mib",
+        ] {
+            assert!(
+                produced[name].parse::<f64>().unwrap() >= 0.0,
+                "{produced:?}"
+            );
+        }
+        assert!(!produced.contains_key("partial"));
+    }
+    // Two times 5000, and one each that goes first.
+    for group in [&[][..], &["--group", "billing"]] {
+        let consume = ["perf", "consume", "--topic", "orders", "--records", "10002"];
+        let stdout = broker.stdout(&[&consume[..], group].concat(), "");
+        assert_eq!(fields(&stdout, "consume")["records"], "10002");
+    }
+}
+
+#[test]
+fn latencies_are_percentiles_in_their_order() {
+    let broker = Broker::start();
+    let latency = [
+        "perf",
+        "latency",
+        "--topic",
+        "orders",
+        "--rate",
+        "200",
+        "--seconds",
+        "1",
+    ];
+    let measured = fields(&broker.stdout(&latency, ""), "latency");
+    assert_eq!((&*measured["records"], &*measured["rate"]), ("200", "200"));
+    let number = |name: &str| measured[name].parse::<u64>().unwrap();
+    assert!(number("p50_us") > 0);
+    assert!(number("p50_us") <= number("p99_us"));
+    assert!(number("p99_us") <= number("p99.9_us"));
+    assert!(number("due_p50_us") >= number("p50_us"));
+}
+
+#[test]
+fn records_that_are_not_acknowledged_are_noticed() {
+    let broker = Broker::start();
+    let produce = ["perf", "produce", "--topic", "orders", "--records", "20000"];
+    // The record that goes first is only delayed; of the many others, some are refused.
+    for fault in [
+        Fault::Delay(Duration::ZERO),
+        Fault::Error(ErrorCode::TOPIC_AUTHORIZATION_FAILED),
+    ] {
+        broker.broker.inject(ApiKey::PRODUCE, fault).unwrap();
+    }
+    let ended = broker.run(&produce, "");
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let produced = fields(&ended.stdout, "produce");
+    let acknowledged: u64 = produced["records"].parse().unwrap();
+    assert_eq!(produced["partial"], "true");
+    let told = format!("klamm: {} of 20000 records failed", 20_000 - acknowledged);
+    assert!(ended.stderr.starts_with(&told), "{ended:?}");
+}
+
+#[test]
+fn a_run_that_is_interrupted_says_that_its_result_is_partial() {
+    let broker = Broker::start();
+    broker.stdout(&["produce", "orders"], "one\n");
+    let consume = ["perf", "consume", "--topic", "orders", "--records", "1000"];
+    let child = broker.command(&consume).spawn().unwrap();
+    while broker.broker.requests(ApiKey::FETCH) < 2 {
+        std::thread::yield_now();
+    }
+    interrupt(&child);
+    let ended = Ended::from(child.wait_with_output().unwrap());
+    assert_eq!(ended.code, Some(130), "{ended:?}");
+    assert_eq!(fields(&ended.stdout, "consume")["partial"], "true");
+    assert!(ended.stderr.contains("interrupted after"), "{ended:?}");
+}

@@ -1,0 +1,195 @@
+//! The client: one cluster, any number of producers, consumers and admins.
+
+use std::fmt;
+use std::time::Duration;
+
+use klamm_admin::Admin;
+use klamm_consumer::{ConsumerBuilder, ConsumerConfig};
+use klamm_net::config::{PropertySet, Role};
+use klamm_net::{Backoff, ClientConfig, Cluster};
+use klamm_producer::ProducerBuilder;
+
+use crate::error::Error;
+use crate::properties;
+
+/// A client of one Kafka cluster; cheap to clone.
+///
+/// Whatever is built from it shares its connections and its view of the cluster. Those end with the
+/// last clone of the client and of what was built from it.
+#[derive(Clone)]
+pub struct Client {
+    cluster: Cluster,
+}
+
+impl Client {
+    /// Connects to the cluster that `bootstrap_servers` belong to: addresses separated by commas,
+    /// `host:port` or `[ipv6]:port`, port 9092 if there is none.
+    ///
+    /// # Errors
+    /// [`Error::Net`] if no address answers, soon after the last of them failed.
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes what was opened.
+    pub async fn connect(bootstrap_servers: &str) -> Result<Self, Error> {
+        Self::builder(bootstrap_servers).connect().await
+    }
+
+    /// As [`Client::connect`], with more to say about how.
+    pub fn builder(bootstrap_servers: &str) -> ClientBuilder {
+        ClientBuilder {
+            config: ClientConfig::new(bootstrap_servers).map_err(Error::from),
+        }
+    }
+
+    /// Connects as properties say, which have the names that every Kafka client knows;
+    /// `bootstrap.servers` is required.
+    ///
+    /// Properties of producers, consumers and admins may be among them, so that one file can hold
+    /// all: they are given to [`Client::producer_from_properties`] and
+    /// [`Client::consumer_from_properties`] as well.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with everything that is wrong with them, or as [`Client::connect`].
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # async fn connect() -> Result<(), klamm::Error> {
+    /// let properties = [("bootstrap.servers", "kafka-1:9092,kafka-2:9092"), ("client.id", "billing"), ("acks", "all")];
+    /// let client = klamm::Client::from_properties(properties).await?;
+    /// let producer = client.producer_from_properties(properties)?.build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn from_properties<K: AsRef<str>, V: AsRef<str>>(
+        properties: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<Self, Error> {
+        let set = PropertySet::parse(Role::Client, properties)?;
+        let config = properties::client_config(&set);
+        ClientBuilder { config }.connect().await
+    }
+
+    /// A producer to be: its settings, then [`build`](ProducerBuilder::build).
+    pub fn producer(&self) -> ProducerBuilder {
+        ProducerBuilder::new(self.cluster.clone())
+    }
+
+    /// As [`Client::producer`], with the properties of producers among these; those of the client
+    /// alone have no effect here.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with everything that is wrong with them.
+    pub fn producer_from_properties<K: AsRef<str>, V: AsRef<str>>(
+        &self,
+        properties: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<ProducerBuilder, Error> {
+        let set = PropertySet::parse(Role::Producer, properties)?;
+        Ok(self.producer().properties(&set)?)
+    }
+
+    /// A consumer to be: its settings, then [`build`](ConsumerBuilder::build).
+    pub fn consumer(&self) -> ConsumerBuilder {
+        ConsumerBuilder::new(self.cluster.clone())
+    }
+
+    /// As [`Client::consumer`], with the properties of consumers among these; those of the client
+    /// alone have no effect here.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with everything that is wrong with them.
+    pub fn consumer_from_properties<K: AsRef<str>, V: AsRef<str>>(
+        &self,
+        properties: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<ConsumerBuilder, Error> {
+        let set = PropertySet::parse(Role::Consumer, properties)?;
+        Ok(self
+            .consumer()
+            .config(ConsumerConfig::from_properties(&set)))
+    }
+
+    /// An admin, ready for use.
+    #[must_use]
+    pub fn admin(&self) -> Admin {
+        Admin::new(self.cluster.clone())
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("cluster", &self.cluster)
+            .finish()
+    }
+}
+
+/// How to connect; made by [`Client::builder`]. Whatever is not set has the default of the Java
+/// client.
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until `connect` is awaited"]
+pub struct ClientBuilder {
+    config: Result<ClientConfig, Error>,
+}
+
+impl ClientBuilder {
+    /// Name in the brokers' logs, quotas and metrics (`client.id`; `klamm`).
+    pub fn client_id(self, client_id: impl Into<String>) -> Self {
+        self.set(|config| config.client_id = client_id.into())
+    }
+
+    /// Wait for one response; on expiry the connection is closed (`request.timeout.ms`; 30 s).
+    pub fn request_timeout(self, timeout: Duration) -> Self {
+        self.set(|config| config.request_timeout = timeout)
+    }
+
+    /// Upper bound of one call with its retries (`default.api.timeout.ms`; 60 s).
+    pub fn default_api_timeout(self, timeout: Duration) -> Self {
+        self.set(|config| config.default_api_timeout = timeout)
+    }
+
+    /// Pauses before a retry, growing from `initial` to `max` (`retry.backoff.ms`; 100 ms, and
+    /// `retry.backoff.max.ms`; 1 s).
+    pub fn retry_backoff(self, initial: Duration, max: Duration) -> Self {
+        self.set(|config| config.retry_backoff = Backoff { initial, max })
+    }
+
+    /// Pauses before connecting to the same broker again, growing from `initial` to `max`
+    /// (`reconnect.backoff.ms`; 50 ms, and `reconnect.backoff.max.ms`; 1 s).
+    pub fn reconnect_backoff(self, initial: Duration, max: Duration) -> Self {
+        self.set(|config| config.reconnect_backoff = Backoff { initial, max })
+    }
+
+    /// Limit for a connection to become usable (`socket.connection.setup.timeout.ms`; 10 s).
+    pub fn connection_setup_timeout(self, timeout: Duration) -> Self {
+        self.set(|config| config.connection_setup_timeout = timeout)
+    }
+
+    /// Refresh of metadata even without errors (`metadata.max.age.ms`; 5 min).
+    pub fn metadata_max_age(self, age: Duration) -> Self {
+        self.set(|config| config.metadata_max_age = age)
+    }
+
+    /// Largest response accepted, in bytes (no Java property; 100 MiB). A broker that announces a
+    /// larger one loses its connection.
+    pub fn response_bytes_max(self, bytes: usize) -> Self {
+        self.set(|config| config.response_bytes_max = bytes)
+    }
+
+    /// Connects.
+    ///
+    /// # Errors
+    /// [`Error::Net`] if an address is malformed, or as [`Client::connect`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes what was opened.
+    pub async fn connect(self) -> Result<Client, Error> {
+        Ok(Client {
+            cluster: Cluster::connect(self.config?).await?,
+        })
+    }
+
+    fn set(mut self, set: impl FnOnce(&mut ClientConfig)) -> Self {
+        if let Ok(config) = &mut self.config {
+            set(config);
+        }
+        self
+    }
+}

@@ -1,0 +1,99 @@
+//! From Kafka's property names to the client's settings; those of producers and consumers are read
+//! where they live.
+
+use klamm_net::config::{Findings, Problem, PropertySet, checks};
+use klamm_net::{Backoff, ClientConfig};
+
+use crate::error::Error;
+
+/// The settings that `set` asks for.
+pub(crate) fn client_config(set: &PropertySet) -> Result<ClientConfig, Error> {
+    let Some(bootstrap) = set.list("bootstrap.servers") else {
+        let addresses = "host:port, several of them separated by commas";
+        return Err(Error::Config(
+            Problem::missing("bootstrap.servers", addresses).into(),
+        ));
+    };
+    let mut config = ClientConfig::new(&bootstrap.join(","))?;
+    if let Some(client_id) = set.string("client.id") {
+        config.client_id = client_id;
+    }
+    let durations = [
+        ("request.timeout.ms", &mut config.request_timeout),
+        ("default.api.timeout.ms", &mut config.default_api_timeout),
+        ("retry.backoff.ms", &mut config.retry_backoff.initial),
+        ("retry.backoff.max.ms", &mut config.retry_backoff.max),
+        (
+            "reconnect.backoff.ms",
+            &mut config.reconnect_backoff.initial,
+        ),
+        (
+            "reconnect.backoff.max.ms",
+            &mut config.reconnect_backoff.max,
+        ),
+        (
+            "socket.connection.setup.timeout.ms",
+            &mut config.connection_setup_timeout,
+        ),
+        (
+            "socket.connection.setup.timeout.max.ms",
+            &mut config.connection_setup_timeout_max,
+        ),
+        ("metadata.max.age.ms", &mut config.metadata_max_age),
+    ];
+    for (name, setting) in durations {
+        if let Some(duration) = set.duration_ms(name) {
+            *setting = duration;
+        }
+    }
+    let mut findings = Findings::new();
+    let Backoff { initial, max } = config.retry_backoff;
+    config.retry_backoff.initial = checks::retry_backoff(initial, max, &mut findings);
+    let Backoff { initial, max } = config.reconnect_backoff;
+    config.reconnect_backoff.initial = checks::reconnect_backoff(initial, max, &mut findings);
+    for warning in set.warnings().iter().chain(&findings.finish()?) {
+        tracing::warn!("{warning}");
+    }
+    Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use klamm_net::config::Role;
+
+    use super::*;
+
+    fn parsed(properties: &[(&str, &str)]) -> Result<ClientConfig, Error> {
+        client_config(&PropertySet::parse(
+            Role::Client,
+            properties.iter().copied(),
+        )?)
+    }
+
+    #[test]
+    fn properties_set_what_they_name_and_leave_the_rest() {
+        let config = parsed(&[
+            ("bootstrap.servers", "a:1, b:2"),
+            ("client.id", "billing"),
+            ("request.timeout.ms", "1500"),
+            ("retry.backoff.ms", "5000"),
+        ])
+        .unwrap();
+        let addresses: Vec<_> = config.bootstrap.iter().map(ToString::to_string).collect();
+        assert_eq!(addresses, ["a:1", "b:2"]);
+        assert_eq!(config.client_id, "billing");
+        assert_eq!(config.request_timeout, Duration::from_millis(1500));
+        // As in Java, never above the maximum.
+        assert_eq!(config.retry_backoff.initial, Duration::from_secs(1));
+        assert_eq!(config.default_api_timeout, Duration::from_secs(60));
+    }
+
+    #[test]
+    fn a_missing_address_is_named() {
+        let error = parsed(&[("client.id", "billing")]).unwrap_err();
+        assert!(matches!(error, Error::Config(_)));
+        assert!(error.to_string().contains("bootstrap.servers"), "{error}");
+    }
+}
