@@ -21,7 +21,8 @@ use crate::config::ConsumerConfig;
 use crate::error::Error;
 use crate::fetch::task::Fetcher;
 use crate::fetch::{Consumed, Drain, FetchSettings, FetchState, Opener, Position, ResetTo};
-use crate::group::classic::{ClassicMember, MemberSettings};
+use crate::group::action::MemberSettings;
+use crate::group::classic::ClassicMember;
 use crate::group::task::{Coordinator, CoordinatorSettings};
 use crate::shared::Shared;
 
@@ -306,7 +307,7 @@ fn coordinator(
         retry_backoff: cluster.config().retry_backoff,
     };
     let settings = CoordinatorSettings {
-        member: member.clone(),
+        member: Arc::new(member.clone()),
         auto_commit: config.auto_commits().then_some(config.auto_commit_interval),
         allow_auto_create_topics: config.allow_auto_create_topics,
         default_api_timeout: config

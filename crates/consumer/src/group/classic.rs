@@ -16,112 +16,20 @@
 //! - an answer to a join or sync of another round, or a heartbeat or commit of another generation,
 //!   changes nothing
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use klamm_codec::ErrorCode;
-use klamm_net::{Backoff, TopicPartition};
+use klamm_net::TopicPartition;
 use tokio::time::Instant;
 
+use super::action::{Action, Failure, Generation, Joined, MemberSettings, Round};
 use super::heartbeat::Heartbeat;
+use super::leader::Leading;
 use super::protocol::{Assignment, Subscription};
-use crate::assign::{Assignor, GroupMember, PartitionCounts};
+use crate::assign::{Assignor, PartitionCounts};
 use crate::error::Error;
-
-/// The settings of a membership.
-#[derive(Clone, Debug)]
-pub(crate) struct MemberSettings {
-    pub(crate) group_id: String,
-    pub(crate) instance_id: Option<String>,
-    pub(crate) session_timeout: Duration,
-    pub(crate) heartbeat_interval: Duration,
-    pub(crate) max_poll_interval: Duration,
-    pub(crate) retry_backoff: Backoff,
-}
-
-/// One stay in the group: what the coordinator knows a member by.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Generation {
-    /// -1 if there is none.
-    pub(crate) id: i32,
-    /// Empty if there is none.
-    pub(crate) member_id: Arc<str>,
-}
-
-impl Generation {
-    pub(crate) fn none() -> Self {
-        Self {
-            id: -1,
-            member_id: Arc::from(""),
-        }
-    }
-}
-
-/// Names one attempt to join, with the sync that follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Round(u64);
-
-/// What has to be done.
-#[derive(Clone, Debug)]
-pub(crate) enum Action {
-    /// Commit what was consumed, if asked to and configured, then give up all partitions; then
-    /// [`ClassicMember::handle_prepared`].
-    Prepare { commit: bool },
-    /// Join; then [`ClassicMember::handle_join`].
-    Join {
-        round: Round,
-        member_id: Arc<str>,
-        subscription: Bytes,
-        reason: &'static str,
-    },
-    /// This member leads: get the partition counts of `topics`; then
-    /// [`ClassicMember::handle_counts`].
-    Count { round: Round, topics: Vec<Arc<str>> },
-    /// Sync; then [`ClassicMember::handle_sync`].
-    Sync {
-        round: Round,
-        generation: Generation,
-        protocol: Arc<str>,
-        assignments: Vec<(Arc<str>, Bytes)>,
-    },
-    /// Own these partitions from now on.
-    Assigned(Vec<TopicPartition>),
-    /// Send a heartbeat; then [`ClassicMember::handle_heartbeat`].
-    Heartbeat(Generation),
-    /// Leave; the answer does not matter.
-    Leave {
-        member_id: Arc<str>,
-        reason: &'static str,
-    },
-    /// Look the coordinator up again.
-    ForgetCoordinator,
-    /// Tell the application.
-    Report(Error),
-}
-
-/// Why a request brought no answer to work with.
-#[derive(Clone, Debug)]
-pub(crate) enum Failure {
-    /// The coordinator refused; with the member id it gave, if any.
-    Code(ErrorCode, Option<Arc<str>>),
-    /// It was not reached.
-    Net(klamm_net::Error),
-}
-
-/// The answer to a join.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Joined {
-    pub(crate) generation: i32,
-    pub(crate) protocol: Option<Arc<str>>,
-    pub(crate) leader: Arc<str>,
-    pub(crate) member_id: Arc<str>,
-    /// The members with their subscriptions, for the leader only.
-    pub(crate) members: Vec<(Arc<str>, Option<Arc<str>>, Bytes)>,
-    /// The group keeps its assignment (a static leader came back; KIP-814).
-    pub(crate) skip_assignment: bool,
-}
 
 #[derive(Debug, PartialEq, Eq)]
 enum State {
@@ -139,15 +47,6 @@ enum Joining {
     Pausing(Instant),
     /// A join is under way.
     Sent,
-}
-
-/// What a leader knows about its group.
-#[derive(Debug)]
-struct Leading {
-    protocol: Arc<str>,
-    members: Vec<GroupMember>,
-    /// Partition counts that the assignment was made from.
-    counts: PartitionCounts,
 }
 
 /// See the module.
@@ -244,17 +143,8 @@ impl ClassicMember {
         let Some(leading) = &mut self.leading else {
             return;
         };
-        leading.counts = counts;
-        let assigned = self.assignor.assign(&leading.members, &leading.counts);
-        let encode = |(member, partitions): (&GroupMember, _)| {
-            let assignment = Assignment {
-                partitions,
-                user_data: None,
-            };
-            (Arc::clone(&member.member_id), assignment.encode())
-        };
-        let assignments = leading.members.iter().zip(assigned).map(encode).collect();
-        let protocol = Arc::clone(&leading.protocol);
+        let assignments = leading.assign(&*self.assignor, counts);
+        let protocol = Arc::clone(leading.protocol());
         self.sync(protocol, assignments);
     }
 
@@ -364,16 +254,11 @@ impl ClassicMember {
 
     /// The metadata has changed. A leader whose topics gained partitions rebalances the group.
     pub(crate) fn handle_metadata(&mut self, count: impl Fn(&str) -> Option<i32>) {
-        let Some(leading) = &self.leading else {
-            return;
-        };
-        let topics = leading.members.iter().flat_map(|m| &m.subscription.topics);
-        let changed = |topic: &Arc<str>| {
-            let count = count(topic);
-            // A topic that a broker forgets for a moment is no reason.
-            count.is_some() && count != leading.counts.get(topic).copied()
-        };
-        if self.state == State::Stable && topics.into_iter().any(changed) {
+        let changed = self
+            .leading
+            .as_ref()
+            .is_some_and(|leading| leading.has_changed(count));
+        if self.state == State::Stable && changed {
             self.request_rejoin("the partitions of a topic have changed");
         }
     }
@@ -508,42 +393,20 @@ impl ClassicMember {
             self.refused(now, ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
             return;
         }
-        let members: Result<Vec<GroupMember>, _> = joined
-            .members
-            .into_iter()
-            .map(|(member_id, instance_id, subscription)| {
-                Ok(GroupMember {
-                    member_id,
-                    instance_id,
-                    subscription: Subscription::decode(&subscription)?,
-                })
-            })
-            .collect();
-        let members = match members {
-            Ok(members) => members,
-            Err(error) => {
-                let error: klamm_codec::DecodeError = error;
-                self.give_up(Error::GroupProtocol {
-                    group: self.settings.group_id.clone(),
-                    what: "subscription of a member",
-                    reason: error.to_string(),
+        match Leading::new(protocol, joined.members) {
+            Ok(leading) => {
+                self.actions.push_back(Action::Count {
+                    round: Round(self.round),
+                    topics: leading.topics(),
                 });
-                return;
+                self.leading = Some(leading);
             }
-        };
-        let topics: BTreeSet<Arc<str>> = members
-            .iter()
-            .flat_map(|member| member.subscription.topics.iter().cloned())
-            .collect();
-        self.actions.push_back(Action::Count {
-            round: Round(self.round),
-            topics: topics.into_iter().collect(),
-        });
-        self.leading = Some(Leading {
-            protocol,
-            members,
-            counts: PartitionCounts::new(),
-        });
+            Err(error) => self.give_up(Error::GroupProtocol {
+                group: self.settings.group_id.clone(),
+                what: "subscription of a member",
+                reason: error.to_string(),
+            }),
+        }
     }
 
     fn sync(&mut self, protocol: Arc<str>, assignments: Vec<(Arc<str>, Bytes)>) {

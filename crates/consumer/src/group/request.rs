@@ -13,7 +13,7 @@ use klamm_codec::messages::{
     SyncGroupRequest,
 };
 
-use super::classic::{Failure, Generation, Joined, MemberSettings};
+use super::action::{Failure, Generation, Joined, MemberSettings};
 
 /// What the members of a consumer group have in common with those of no other kind of group.
 const PROTOCOL_TYPE: &str = "consumer";

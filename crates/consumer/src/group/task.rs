@@ -8,33 +8,29 @@
 //! never overtakes a newer one.
 
 use std::collections::VecDeque;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use klamm_codec::ErrorCode;
-use klamm_codec::api::Request;
-use klamm_net::{Cluster, ClusterSnapshot, CoordinatorKind, Lane};
+use klamm_net::{Cluster, ClusterSnapshot, CoordinatorKind};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::classic::{Action, ClassicMember, Failure, Generation, Joined, MemberSettings, Round};
-use super::request;
+use super::action::{Action, Failure, Generation, Joined, MemberSettings, Round};
+use super::classic::ClassicMember;
+use super::exchange::Exchange;
 use crate::assign::PartitionCounts;
 use crate::error::Error;
 use crate::jobs::Jobs;
 use crate::offset::{OffsetAndMetadata, Offsets, commit};
 use crate::shared::{Commit, Shared};
 
-/// What the broker may take longer to answer a join than the rebalance lasts, as Java.
-const JOIN_GRACE: Duration = Duration::from_secs(5);
-/// How long the leader of a group waits for the metadata of topics it does not know.
-const COUNT_TIMEOUT: Duration = Duration::from_secs(5);
-
 /// The settings of the task.
 #[derive(Clone, Debug)]
 pub(crate) struct CoordinatorSettings {
-    pub(crate) member: MemberSettings,
+    pub(crate) member: Arc<MemberSettings>,
     /// Pause between commits in the background, if there are any.
     pub(crate) auto_commit: Option<Duration>,
     pub(crate) allow_auto_create_topics: bool,
@@ -324,15 +320,36 @@ impl Coordinator {
                 member_id,
                 subscription,
                 reason,
-            } => self.join(round, member_id, subscription, reason),
-            Action::Count { round, topics } => self.count(round, topics),
+            } => {
+                let protocol = self.member.protocol();
+                self.start(|exchange| async move {
+                    let joined = exchange.join(&member_id, protocol, &subscription, reason);
+                    Event::Joined(round, joined.await)
+                });
+            }
+            Action::Count { round, topics } => {
+                let auto_create = self.settings.allow_auto_create_topics;
+                self.start(|exchange| async move {
+                    Event::Counted(round, exchange.count(topics, auto_create).await)
+                });
+            }
             Action::Sync {
                 round,
                 generation,
                 protocol,
                 assignments,
-            } => self.sync(round, generation, protocol, assignments),
-            Action::Heartbeat(generation) => self.heartbeat(generation),
+            } => self.start(|exchange| async move {
+                let synced = exchange.sync(&generation, &protocol, &assignments);
+                Event::Synced(round, synced.await)
+            }),
+            Action::Heartbeat(generation) => self.start(|exchange| async move {
+                let outcome = exchange.heartbeat(&generation).await;
+                Event::Heartbeat(generation, outcome)
+            }),
+            Action::Leave { member_id, reason } => self.start(|exchange| async move {
+                exchange.leave(&member_id, reason).await;
+                Event::Left
+            }),
             Action::Assigned(partitions) => {
                 let group = &self.settings.member.group_id;
                 tracing::debug!(%group, ?partitions, "partitions assigned");
@@ -340,7 +357,6 @@ impl Coordinator {
                 self.shared.fetcher.notify_one();
                 self.shared.application.notify_one();
             }
-            Action::Leave { member_id, reason } => self.leave(member_id, reason),
             Action::ForgetCoordinator => {
                 let group = &self.settings.member.group_id;
                 self.cluster
@@ -359,106 +375,15 @@ impl Coordinator {
         }
     }
 
-    fn join(
-        &mut self,
-        round: Round,
-        member_id: Arc<str>,
-        subscription: Bytes,
-        reason: &'static str,
-    ) {
-        let (cluster, settings) = (self.cluster.clone(), Arc::clone(&self.settings));
-        let protocol = self.member.protocol();
-        tracing::debug!(group = %settings.member.group_id, %member_id, reason, "joining");
-        self.jobs.push(async move {
-            let member = &settings.member;
-            let timeout = cluster
-                .config()
-                .request_timeout
-                .max(member.max_poll_interval + JOIN_GRACE);
-            let build = |version| {
-                request::join(member, &member_id, protocol, &subscription, reason, version)
-            };
-            let joined = ask(&cluster, member, Lane::Group, timeout, build).await;
-            Event::Joined(
-                round,
-                joined
-                    .map_err(Failure::Net)
-                    .and_then(|joined| request::joined(&joined)),
-            )
-        });
-    }
-
-    fn count(&mut self, round: Round, topics: Vec<Arc<str>>) {
-        let (cluster, settings) = (self.cluster.clone(), Arc::clone(&self.settings));
-        self.jobs.push(async move {
-            let auto_create = settings.allow_auto_create_topics;
-            cluster.add_topics(topics.iter().map(AsRef::as_ref), auto_create);
-            let deadline = Instant::now() + COUNT_TIMEOUT;
-            let mut counts = PartitionCounts::new();
-            for name in topics {
-                if let Ok(topic) = cluster.topic(&name, auto_create, deadline).await {
-                    counts.insert(name, topic.partitions.len() as i32);
-                }
-            }
-            Event::Counted(round, counts)
-        });
-    }
-
-    fn sync(
-        &mut self,
-        round: Round,
-        generation: Generation,
-        protocol: Arc<str>,
-        assignments: Vec<(Arc<str>, Bytes)>,
-    ) {
-        let (cluster, settings) = (self.cluster.clone(), Arc::clone(&self.settings));
-        self.jobs.push(async move {
-            let member = &settings.member;
-            // Followers wait until the leader has assigned.
-            let timeout = cluster
-                .config()
-                .request_timeout
-                .max(member.max_poll_interval + JOIN_GRACE);
-            let build =
-                |version| request::sync(member, &generation, &protocol, &assignments, version);
-            let synced = ask(&cluster, member, Lane::Group, timeout, build).await;
-            let synced = synced.map_err(Failure::Net).and_then(|response| {
-                match ErrorCode(response.error_code) {
-                    ErrorCode::NONE => Ok(response.assignment),
-                    code => Err(Failure::Code(code, None)),
-                }
-            });
-            Event::Synced(round, synced)
-        });
-    }
-
-    fn heartbeat(&mut self, generation: Generation) {
-        let (cluster, settings) = (self.cluster.clone(), Arc::clone(&self.settings));
-        self.jobs.push(async move {
-            let timeout = cluster.config().request_timeout;
-            let build = |_| request::heartbeat(&settings.member, &generation);
-            let answer = ask(&cluster, &settings.member, Lane::Group, timeout, build).await;
-            let outcome = answer.map_err(Failure::Net).and_then(|response| {
-                let code = ErrorCode(response.error_code);
-                code.check().map_err(|code| Failure::Code(code, None))
-            });
-            Event::Heartbeat(generation, outcome)
-        });
-    }
-
-    fn leave(&mut self, member_id: Arc<str>, reason: &'static str) {
-        let (cluster, settings) = (self.cluster.clone(), Arc::clone(&self.settings));
-        self.jobs.push(async move {
-            let timeout = cluster.config().request_timeout;
-            let build = |version| request::leave(&settings.member, &member_id, reason, version);
-            // Not behind a join that is still under way.
-            let left = ask(&cluster, &settings.member, Lane::Control, timeout, build).await;
-            if let Err(error) = left {
-                let group = &settings.member.group_id;
-                tracing::debug!(%group, %error, "could not leave; the session will time out");
-            }
-            Event::Left
-        });
+    /// Begins an exchange with the coordinator.
+    fn start<F>(&mut self, exchange: impl FnOnce(Exchange) -> F)
+    where
+        F: Future<Output = Event> + Send + 'static,
+    {
+        self.jobs.push(exchange(Exchange {
+            cluster: self.cluster.clone(),
+            member: Arc::clone(&self.settings.member),
+        }));
     }
 
     fn handle(&mut self, event: Event) {
@@ -507,22 +432,4 @@ pub(crate) fn consumed(fetch: &crate::fetch::FetchState) -> Offsets {
     positions
         .map(|(partition, position)| (partition, offset(position)))
         .collect()
-}
-
-/// One request to the coordinator.
-async fn ask<R: Request>(
-    cluster: &Cluster,
-    member: &MemberSettings,
-    lane: Lane,
-    timeout: Duration,
-    build: impl Fn(i16) -> R,
-) -> Result<R::Response, klamm_net::Error> {
-    let deadline = Instant::now() + cluster.config().request_timeout;
-    let kind = CoordinatorKind::Group;
-    let node = cluster
-        .coordinator(kind, &member.group_id, deadline)
-        .await?;
-    let connection = cluster.connection(node, lane, deadline).await?;
-    let version = connection.version(R::API)?;
-    connection.request(&build(version), version, timeout).await
 }

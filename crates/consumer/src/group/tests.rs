@@ -8,7 +8,8 @@ use klamm_codec::ErrorCode;
 use klamm_net::{Backoff, TopicPartition};
 use tokio::time::Instant;
 
-use super::classic::{Action, ClassicMember, Failure, Generation, Joined, MemberSettings, Round};
+use super::action::{Action, Failure, Generation, Joined, MemberSettings, Round};
+use super::classic::ClassicMember;
 use super::protocol::{Assignment, Subscription};
 use crate::assign::{PartitionCounts, Range};
 use crate::error::Error;

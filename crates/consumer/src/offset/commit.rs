@@ -11,7 +11,7 @@ use klamm_net::{Cluster, Error};
 use tokio::time::Instant;
 
 use super::{Offsets, by_topic, coordinated};
-use crate::group::classic::Generation;
+use crate::group::action::Generation;
 
 /// Commits `offsets` as a member of `generation` (none: as no member).
 ///
