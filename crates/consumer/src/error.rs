@@ -69,6 +69,14 @@ pub enum Error {
         /// The broker's error code.
         code: ErrorCode,
     },
+    /// A topic that the application asked for cannot be read.
+    #[error("topic {topic} cannot be read: {code}; check its name and the permissions")]
+    Topic {
+        /// The topic.
+        topic: String,
+        /// The broker's error code.
+        code: ErrorCode,
+    },
     /// The offsets were not committed, and cannot be: the group has given this member's partitions
     /// to others. They will read from the last commit on. Poll more often, or raise
     /// `max.poll.interval.ms` or lower `max.poll.records`.
@@ -162,6 +170,7 @@ impl Error {
         match self {
             Self::Net(error) => error.code(),
             Self::Partition { code, .. }
+            | Self::Topic { code, .. }
             | Self::CommitFailed { code, .. }
             | Self::Group { code, .. } => Some(*code),
             Self::RebalanceInProgress { .. } => Some(ErrorCode::REBALANCE_IN_PROGRESS),

@@ -29,6 +29,8 @@ pub(crate) struct Shared {
 pub(crate) struct State {
     pub(crate) fetch: FetchState,
     pub(crate) group: GroupState,
+    /// The topics that the application asked for.
+    pub(crate) topics: Vec<Arc<str>>,
     /// The consumer is being closed: no more fetches, a last commit, goodbye.
     pub(crate) closing: bool,
 }
@@ -74,6 +76,7 @@ impl Shared {
         let state = State {
             fetch,
             group,
+            topics: Vec::new(),
             closing: false,
         };
         Arc::new(Self {

@@ -349,6 +349,26 @@ async fn a_topic_that_is_missing_is_waited_for_without_a_hot_loop() {
 }
 
 #[tokio::test]
+async fn a_topic_that_can_never_be_read_is_an_error_once() {
+    let bench = Bench::with_partitions(1).await;
+    bench.produce(0, 0, 3).await;
+    let builder = bench.consumer().topics(["t", "no/such topic"]);
+    let mut consumer = builder.build().await.unwrap();
+    let mut errors = Vec::new();
+    let mut read = Vec::new();
+    while read.len() < 3 {
+        match timeout(10 * SECOND, consumer.poll()).await.unwrap() {
+            Ok(records) => read.extend(values(&records)),
+            Err(error) => errors.push(error.to_string()),
+        }
+    }
+    let [error] = &errors[..] else {
+        panic!("{errors:?}")
+    };
+    assert!(error.contains("no/such topic"), "{error}");
+}
+
+#[tokio::test]
 async fn a_dropped_consumer_asks_for_nothing_more() {
     let bench = Bench::with_partitions(1).await;
     bench.produce(0, 0, 1).await;

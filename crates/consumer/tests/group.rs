@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bench::{Bench, MILLISECOND, SECOND, expected, read, until, values};
-use klamm_consumer::{Consumer, Error, OffsetAndMetadata, TopicPartition};
+use klamm_consumer::{Consumer, Error, OffsetAndMetadata, OffsetReset, TopicPartition};
 use klamm_testbroker::{ApiKey, ErrorCode, Fault, TestBroker};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
@@ -378,6 +378,28 @@ async fn a_refused_member_is_told_why() {
     );
     assert!(!error.is_fatal());
     assert_eq!(read(&mut consumer, 1).await, expected(0, 0..1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_error_that_stays_does_not_keep_the_group_waiting() {
+    let bench = Bench::with_partitions(2).await;
+    bench.produce(0, 0, 3).await;
+    let builder = bench
+        .consumer()
+        .topics(["t"])
+        .offset_reset(OffsetReset::None)
+        .heartbeat_interval(20 * MILLISECOND);
+    let mut stubborn = builder.build().await.unwrap();
+    let error = timeout(10 * SECOND, stubborn.poll()).await.unwrap();
+    assert!(matches!(error, Err(Error::NoOffset { .. })), "{error:?}");
+    let other = Running::start(bench.subscriber().await);
+    let deadline = Instant::now() + 20 * SECOND;
+    while other.owned().len() != 1 {
+        assert!(Instant::now() < deadline, "the group still waits");
+        let polled = stubborn.poll_timeout(10 * MILLISECOND).await;
+        assert!(polled.is_err() || polled.unwrap().is_empty());
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]

@@ -132,7 +132,10 @@ impl Consumer {
                 let names = topics.iter().map(AsRef::as_ref);
                 let auto_create = self.config.allow_auto_create_topics;
                 self.cluster.add_topics(names, auto_create);
-                self.shared.lock().group.subscribed = Some(topics);
+                let mut state = self.shared.lock();
+                state.topics.clone_from(&topics);
+                state.group.subscribed = Some(topics);
+                drop(state);
                 self.shared.coordinator.notify_one();
                 return Ok(());
             }
@@ -162,7 +165,11 @@ impl Consumer {
         self.cluster.add_topics(topics, auto_create);
         let committed = self.config.group_id.is_some();
         self.flush();
-        self.shared.lock().fetch.assign(partitions, committed);
+        let mut state = self.shared.lock();
+        let topics = partitions.iter().map(|at| Arc::clone(&at.topic));
+        state.topics = topics.collect();
+        state.fetch.assign(partitions, committed);
+        drop(state);
         self.shared.fetcher.notify_one();
         Ok(())
     }

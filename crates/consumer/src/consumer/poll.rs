@@ -81,12 +81,16 @@ impl Consumer {
         if let Some(fatal) = &state.group.fatal {
             return Err(fatal.clone());
         }
+        // Also if there is an error: one that stays must not keep the group waiting.
+        let rebalances = state.group.wants_poll;
+        if rebalances {
+            state.group.granted = true;
+            self.shared.coordinator.notify_one();
+        }
         if let Some(error) = state.fetch.take_error() {
             return Err(error);
         }
-        if state.group.wants_poll {
-            state.group.granted = true;
-            self.shared.coordinator.notify_one();
+        if rebalances {
             return Ok(false);
         }
         if self.version != state.fetch.version() {

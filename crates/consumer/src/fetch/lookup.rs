@@ -3,6 +3,8 @@
 //! An answer for an epoch that is over (the application has sought, or lost the partition) is
 //! dropped.
 
+use std::collections::HashMap;
+
 use klamm_codec::ErrorCode;
 use klamm_net::{NodeId, TopicPartition};
 use tokio::time::Instant;
@@ -34,9 +36,9 @@ impl FetchState {
         let mut effects = Effects::default();
         match outcome {
             Ok(found) => {
+                let found: HashMap<_, _> = found.into_iter().collect();
                 for asked in asked {
-                    let found = found.iter().find(|(found, _)| *found == asked.partition);
-                    let found = found.map_or(&Found::Nothing, |(_, found)| found);
+                    let found = found.get(&asked.partition).unwrap_or(&Found::Nothing);
                     self.handle_found(now, asked, found, &mut effects);
                 }
             }
@@ -62,11 +64,11 @@ impl FetchState {
         let mut effects = Effects::default();
         match outcome {
             Ok(found) => {
+                let found: HashMap<_, _> = found.into_iter().collect();
+                // Named in the request and not in the answer: ask again.
+                let lost = Found::Refused(ErrorCode::UNKNOWN_SERVER_ERROR);
                 for asked in asked {
-                    let found = found.iter().find(|(found, _)| *found == asked.partition);
-                    // Named in the request and not in the answer: ask again.
-                    let lost = Found::Refused(ErrorCode::UNKNOWN_SERVER_ERROR);
-                    let found = found.map_or(&lost, |(_, found)| found);
+                    let found = found.get(&asked.partition).unwrap_or(&lost);
                     self.handle_found(now, asked, found, &mut effects);
                 }
             }

@@ -123,7 +123,9 @@ impl FetchState {
     /// Owns nothing from now on.
     pub(crate) fn revoke_all(&mut self) {
         self.assign([], false);
-        self.reports.clear();
+        let of_partition =
+            |error: &Error| matches!(error, Error::Partition { .. } | Error::Corrupt { .. });
+        self.reports.retain(|error| !of_partition(error));
     }
 
     /// Goes on at `position`. False if the partition is not assigned.

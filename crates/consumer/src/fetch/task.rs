@@ -3,8 +3,10 @@
 //! All requests are polled by this one task; a response is parsed, its outcome noted and the next
 //! fetch sent in one go, before the application is woken.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use klamm_codec::ErrorCode;
 use klamm_codec::api::{ApiKey, Request};
 use klamm_codec::fetch_response::FetchResponse;
 use klamm_codec::frame::response_body;
@@ -32,6 +34,8 @@ pub(crate) struct Fetcher {
     settings: Arc<FetchSettings>,
     group_id: Option<String>,
     jobs: Jobs<Event>,
+    /// Topics that cannot be read, as the application was told.
+    refused: HashMap<Arc<str>, ErrorCode>,
 }
 
 /// What a request brought.
@@ -60,6 +64,7 @@ impl Fetcher {
             settings: Arc::new(settings),
             group_id,
             jobs: Jobs::new(),
+            refused: HashMap::new(),
         }
     }
 
@@ -68,6 +73,7 @@ impl Fetcher {
         let mut metadata = self.cluster.watch();
         loop {
             let snapshot = metadata.borrow_and_update().clone();
+            self.check_topics(&snapshot);
             let Some(plan) = self.plan(&snapshot) else {
                 return;
             };
@@ -86,6 +92,24 @@ impl Fetcher {
                     return;
                 },
                 () = alarm => {}
+            }
+        }
+    }
+
+    /// Tells the application once about each topic it can never read as things are.
+    fn check_topics(&mut self, snapshot: &ClusterSnapshot) {
+        let mut state = self.shared.lock();
+        let state = &mut *state;
+        for topic in &state.topics {
+            let code = snapshot
+                .topic(topic)
+                .map_or(ErrorCode::NONE, |found| found.error);
+            if code.is_none() || code.is_retriable() {
+                self.refused.remove(topic);
+            } else if self.refused.insert(Arc::clone(topic), code) != Some(code) {
+                let topic = topic.to_string();
+                state.fetch.report(Error::Topic { topic, code });
+                self.shared.application.notify_one();
             }
         }
     }

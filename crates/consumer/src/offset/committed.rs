@@ -1,5 +1,7 @@
 //! The offsets that a group has committed.
 
+use std::collections::HashMap;
+
 use klamm_codec::ErrorCode;
 use klamm_codec::messages::offset_fetch_request::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
@@ -30,16 +32,15 @@ pub(crate) async fn committed(
     let build = |version| request(group, partitions, version);
     let check = |response: &OffsetFetchResponse| check(response);
     let response = coordinated::call(cluster, group, deadline, build, check).await?;
-    let found = entries(&response);
-    Ok(partitions
-        .iter()
-        .map(|partition| {
-            let found = found.iter().find(|entry| {
-                *entry.topic == *partition.topic && entry.partition == partition.partition
-            });
-            (partition.clone(), found.and_then(Entry::offset))
-        })
-        .collect())
+    let found: HashMap<(&str, i32), Entry<'_>> = entries(&response)
+        .into_iter()
+        .map(|entry| ((entry.topic, entry.partition), entry))
+        .collect();
+    let committed = |partition: &TopicPartition| {
+        let found = found.get(&(&*partition.topic, partition.partition));
+        (partition.clone(), found.and_then(Entry::offset))
+    };
+    Ok(partitions.iter().map(committed).collect())
 }
 
 fn request(group: &str, partitions: &[TopicPartition], version: i16) -> OffsetFetchRequest {
