@@ -55,6 +55,24 @@ async fn a_poll_hands_over_at_most_max_poll_records() {
 }
 
 #[tokio::test]
+async fn a_small_budget_slows_reading_and_never_stops_it() {
+    let bench = Bench::with_partitions(2).await;
+    for first in (0..2000).step_by(100) {
+        bench.produce(0, first, 100).await;
+        bench.produce(1, first, 100).await;
+    }
+    let builder = bench
+        .consumer()
+        .topics(["t"])
+        .prefetch_bytes(5000)
+        .partition_fetch_max_bytes(3000);
+    let mut consumer = builder.build().await.unwrap();
+    let read = read(&mut consumer, 4000).await;
+    let first = read.iter().filter(|value| value.starts_with("0-"));
+    assert!(first.eq(&expected(0, 0..2000)));
+}
+
+#[tokio::test]
 async fn all_codecs_are_read() {
     let bench = Bench::with_partitions(1).await;
     let mut first = 0;

@@ -518,6 +518,22 @@ fn a_reset_is_dropped_if_the_application_has_sought_meanwhile() {
 }
 
 #[test]
+fn a_reset_is_dropped_if_another_one_is_under_way() {
+    let mut bench = Bench::new(OffsetReset::Latest);
+    bench.state.assign([partition(0)], false);
+    let stale = bench.plan().resets.remove(0);
+    bench.state.seek_to(&partition(0), ResetTo::Earliest);
+    let reset = bench.plan().resets.remove(0);
+    for (reset, offset) in [(stale, 40), (reset, 7)] {
+        let asked = reset.partitions.iter().map(|(asked, ..)| asked);
+        let found = vec![(partition(0), Found::Position(at(offset)))];
+        let node = reset.node;
+        bench.state.handle_reset(bench.now, node, asked, Ok(found));
+    }
+    assert_eq!(bench.next_offset(), 7);
+}
+
+#[test]
 fn a_refused_lookup_is_tried_again_or_reported() {
     for (code, reported) in [
         (ErrorCode::NOT_LEADER_OR_FOLLOWER, false),
