@@ -262,6 +262,14 @@ impl<B> Sequences<B> {
         self.in_flight.push_back(stamped);
     }
 
+    /// The newest batch in flight was not written after all; it is sent again as it is.
+    pub(crate) fn unsent(&mut self) -> Option<&mut Stamped<B>> {
+        let stamped = self.in_flight.pop_back()?;
+        self.settling = true;
+        let at = self.insert_in_order(stamped);
+        self.resend.get_mut(at)
+    }
+
     /// Handles the answer to the oldest batch in flight; gives back the batch if it is finished.
     pub(crate) fn answered(&mut self, answer: Answer) -> Option<Stamped<B>> {
         let first_in_line = self.resend.is_empty();
@@ -296,7 +304,7 @@ impl<B> Sequences<B> {
     }
 
     /// Answers may come for batches that were sent to settle outcomes, before older ones.
-    fn insert_in_order(&mut self, stamped: Stamped<B>) {
+    fn insert_in_order(&mut self, stamped: Stamped<B>) -> usize {
         let older = |other: &Stamped<B>| match (other.identity, stamped.identity) {
             (Some((_, other)), Some((_, own))) => own.wrapping_sub(other) > 0,
             _ => true,
@@ -307,6 +315,7 @@ impl<B> Sequences<B> {
             .rposition(older)
             .map_or(0, |before| before + 1);
         self.resend.insert(at, stamped);
+        at
     }
 
     /// A batch with a sequence is given up: rule 3.

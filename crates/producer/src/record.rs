@@ -6,11 +6,11 @@ use klamm_codec::batch::{Header, record_bytes_max};
 ///
 /// ```
 /// # use klamm_producer::{Header, Record};
+/// let headers = [Header::new("trace", "abc")];
 /// let record = Record::to("orders")
 ///     .key("customer-7")
 ///     .value(b"{}")
-///     .headers(&[Header::new("trace", "abc")])
-/// #   ;
+///     .headers(&headers);
 /// # let _ = record.partition(3);
 /// ```
 #[derive(Clone, Copy, Debug)]

@@ -93,6 +93,22 @@ fn after_a_lost_answer_all_settle_and_are_sent_again_with_the_same_sequences() {
 }
 
 #[test]
+fn a_batch_that_could_not_be_written_leaves_the_answers_to_the_older_ones() {
+    let mut sequences = known();
+    let mut ids = ProducerIds::Known(KEY);
+    for batch in 0..3 {
+        send_new(&mut sequences, &mut ids, batch, 10);
+    }
+    assert_eq!(sequences.unsent().unwrap().batch, 2);
+    assert_eq!(sequences.answered(Answer::Written).unwrap().batch, 0);
+    assert_eq!(resend(&mut sequences, &mut ids), None);
+    assert!(sequences.answered(Answer::Lost).is_none());
+    assert_eq!(resend(&mut sequences, &mut ids), Some((1, 0, 10)));
+    assert_eq!(resend(&mut sequences, &mut ids), Some((2, 0, 20)));
+    assert!(!sequences.in_flight[1].maybe_written);
+}
+
+#[test]
 fn a_refused_batch_makes_the_next_ones_go_on_in_a_new_epoch() {
     let mut sequences = known();
     let mut ids = ProducerIds::Known(KEY);
