@@ -125,18 +125,11 @@ impl Consumer {
             self.flush();
             {
                 let state = self.shared.lock();
-                match state.fetch.position(partition) {
-                    Some(Some(position)) => return Ok(position.offset),
-                    Some(None) => {
-                        if let Some(error) = state.fetch.stuck(partition) {
-                            return Err(error.clone());
-                        }
-                    }
-                    None => {
-                        return Err(Error::NotAssigned {
-                            partition: partition.clone(),
-                        });
-                    }
+                if let Some(position) = state.fetch.position(partition)? {
+                    return Ok(position.offset);
+                }
+                if let Some(error) = state.fetch.stuck(partition) {
+                    return Err(error.clone());
                 }
             }
             let changed = self.shared.application.notified();

@@ -11,6 +11,7 @@
 //! - after an error the position stays before the bytes that are wrong, and every later call fails
 
 use bytes::Bytes;
+use klamm_codec::DecodeError;
 use klamm_codec::batch::{Batch, Batches, RecordBatch, RecordCursor};
 use klamm_codec::compress::Decompressor;
 use klamm_net::TopicPartition;
@@ -143,33 +144,24 @@ impl Drain {
                 None => return Ok(None),
             },
         };
-        let mut records = batch.records_from(cursor);
-        let mut start = cursor;
-        let mut count = 0;
-        let mut next = self.position;
-        let mut broken = None;
-        while count < most {
-            match records.next() {
-                Some(Ok(record)) if count == 0 && record.offset < next => start = records.cursor(),
-                Some(Ok(record)) => {
-                    next = next.max(record.offset.saturating_add(1));
-                    count += 1;
-                }
-                Some(Err(error)) => {
-                    broken = Some(error.to_string());
-                    break;
-                }
-                None => break,
+        let start = self.skip_handed_out(&batch, cursor);
+        let walked = walk(&batch, start, most, self.position);
+        let count = walked.count;
+        self.position = walked.position;
+        match walked.fault {
+            Some(fault) if count == 0 => return Err(fault.to_string()),
+            // What was good is handed out first; the next walk finds the same fault again.
+            Some(_) => {
+                let good = walk(&batch, start, count, self.position);
+                self.open = Some((batch.clone(), good.rest));
             }
-        }
-        let rest = records.cursor();
-        self.position = next;
-        match broken {
-            Some(reason) if count == 0 => return Err(reason),
-            // What was good is handed out first; the walk will find the same fault again.
-            Some(_) => self.open = Some((batch.clone(), rest_before(&batch, start, count))),
-            None if rest.records_left() > 0 => self.open = Some((batch.clone(), rest)),
-            None => self.position = next.max(batch.header().last_offset().saturating_add(1)),
+            None if walked.rest.records_left() > 0 => {
+                self.open = Some((batch.clone(), walked.rest));
+            }
+            None => {
+                let end = batch.header().last_offset().saturating_add(1);
+                self.position = self.position.max(end);
+            }
         }
         self.leader_epoch = batch.header().partition_leader_epoch;
         Ok(Some(Span {
@@ -177,6 +169,21 @@ impl Drain {
             start,
             count,
         }))
+    }
+
+    /// Fetches begin in the middle of a batch: the place of the first record not handed out yet.
+    fn skip_handed_out(&self, batch: &RecordBatch, cursor: RecordCursor) -> RecordCursor {
+        let mut start = cursor;
+        if batch.header().base_offset >= self.position {
+            return start;
+        }
+        let mut records = batch.records_from(cursor);
+        while let Some(Ok(record)) = records.next()
+            && record.offset < self.position
+        {
+            start = records.cursor();
+        }
+        start
     }
 
     /// The next batch that has records for the application.
@@ -206,13 +213,45 @@ fn open(batch: Batch, decompressor: &mut Decompressor) -> Result<RecordBatch, St
         .map_err(|error| error.to_string())
 }
 
-/// The place after `count` good records behind `start`.
-fn rest_before(batch: &RecordBatch, start: RecordCursor, count: usize) -> RecordCursor {
+/// What a walk over records found.
+struct Walked {
+    count: usize,
+    /// Behind the last good record.
+    position: i64,
+    rest: RecordCursor,
+    fault: Option<DecodeError>,
+}
+
+/// Checks up to `most` records, so that iterating over them later cannot fail. This is all that is
+/// done per record before the application sees it.
+fn walk(batch: &RecordBatch, start: RecordCursor, most: usize, position: i64) -> Walked {
     let mut records = batch.records_from(start);
-    for _ in 0..count {
-        records.next();
+    let mut rest = start;
+    let mut count = 0;
+    let mut next = position;
+    let mut fault = None;
+    while count < most {
+        match records.next() {
+            Some(Ok(record)) => {
+                next = next.max(record.offset.saturating_add(1));
+                count += 1;
+            }
+            Some(Err(error)) => {
+                fault = Some(error);
+                break;
+            }
+            None => break,
+        }
     }
-    records.cursor()
+    if fault.is_none() {
+        rest = records.cursor();
+    }
+    Walked {
+        count,
+        position: next,
+        rest,
+        fault,
+    }
 }
 
 #[cfg(test)]

@@ -223,7 +223,7 @@ impl Scan {
         for batch in Batches::new(records.clone()) {
             match batch {
                 Ok(batch) => {
-                    scan.next_offset = Some(batch.header().last_offset().saturating_add(1))
+                    scan.next_offset = Some(batch.header().last_offset().saturating_add(1));
                 }
                 Err(_) => scan.broken = true,
             }

@@ -231,9 +231,14 @@ impl FetchState {
         assigned
     }
 
-    /// Consumed position: none if not assigned, none inside if it is still being looked up.
-    pub(crate) fn position(&self, partition: &TopicPartition) -> Option<Option<Position>> {
-        self.partitions.get(partition).map(|state| state.consumed)
+    /// Consumed position, none if it is still being looked up.
+    pub(crate) fn position(&self, partition: &TopicPartition) -> Result<Option<Position>, Error> {
+        match self.partitions.get(partition) {
+            Some(state) => Ok(state.consumed),
+            None => Err(Error::NotAssigned {
+                partition: partition.clone(),
+            }),
+        }
     }
 
     /// All consumed positions.

@@ -295,41 +295,36 @@ impl ClassicMember {
         &mut self,
         now: Instant,
         generation: &Generation,
-        outcome: Result<(), Failure>,
+        outcome: &Result<(), Failure>,
     ) {
         if *generation != self.generation || !self.is_member() {
             return;
         }
         let pause = self.settings.retry_backoff.jittered(0);
-        match outcome {
-            Ok(()) => self.heartbeat.answered(now),
-            Err(Failure::Code(ErrorCode::REBALANCE_IN_PROGRESS, _)) => {
+        let code = match outcome {
+            Ok(()) => ErrorCode::NONE,
+            Err(Failure::Code(code, _)) => *code,
+            // As if it had said that it is not the coordinator.
+            Err(Failure::Net(_)) => ErrorCode::COORDINATOR_NOT_AVAILABLE,
+        };
+        match code {
+            ErrorCode::NONE => self.heartbeat.answered(now),
+            ErrorCode::REBALANCE_IN_PROGRESS => {
                 self.heartbeat.answered(now);
                 // While completing, the sync will say so itself.
                 if self.state == State::Stable {
                     self.request_rejoin("the group is rebalancing");
                 }
             }
-            Err(Failure::Code(
-                code @ (ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::ILLEGAL_GENERATION),
-                _,
-            )) => self.lost(now, code),
-            Err(Failure::Code(
-                code @ (ErrorCode::FENCED_INSTANCE_ID | ErrorCode::GROUP_AUTHORIZATION_FAILED),
-                _,
-            )) => self.refused(now, code),
-            Err(Failure::Code(
-                ErrorCode::NOT_COORDINATOR | ErrorCode::COORDINATOR_NOT_AVAILABLE,
-                _,
-            )) => {
+            ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::ILLEGAL_GENERATION => self.lost(now, code),
+            ErrorCode::FENCED_INSTANCE_ID | ErrorCode::GROUP_AUTHORIZATION_FAILED => {
+                self.refused(now, code);
+            }
+            ErrorCode::NOT_COORDINATOR | ErrorCode::COORDINATOR_NOT_AVAILABLE => {
                 self.actions.push_back(Action::ForgetCoordinator);
                 self.heartbeat.failed(now, pause);
             }
-            Err(Failure::Code(..)) => self.heartbeat.failed(now, pause),
-            Err(Failure::Net(_)) => {
-                self.actions.push_back(Action::ForgetCoordinator);
-                self.heartbeat.failed(now, pause);
-            }
+            _ => self.heartbeat.failed(now, pause),
         }
     }
 

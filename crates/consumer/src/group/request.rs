@@ -65,7 +65,7 @@ pub(super) fn join(
     request
 }
 
-pub(super) fn joined(response: JoinGroupResponse) -> Result<Joined, Failure> {
+pub(super) fn joined(response: &JoinGroupResponse) -> Result<Joined, Failure> {
     if response.error_code != 0 {
         let member_id = shared(&response.member_id);
         return Err(Failure::Code(

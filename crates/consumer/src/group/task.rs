@@ -74,8 +74,15 @@ pub(crate) struct Coordinator {
     commits: VecDeque<Origin>,
     committing: bool,
     auto_commit_at: Option<Instant>,
-    leaving: bool,
-    left: bool,
+    phase: Phase,
+}
+
+/// How far the consumer is on its way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Running,
+    Leaving,
+    Left,
 }
 
 impl Coordinator {
@@ -95,8 +102,7 @@ impl Coordinator {
             jobs: Jobs::new(),
             commits: VecDeque::new(),
             committing: false,
-            leaving: false,
-            left: false,
+            phase: Phase::Running,
         }
     }
 
@@ -105,7 +111,7 @@ impl Coordinator {
         let mut metadata = self.cluster.watch();
         loop {
             let wake_at = self.step();
-            if self.left {
+            if self.phase == Phase::Left {
                 return;
             }
             let alarm = async {
@@ -157,8 +163,8 @@ impl Coordinator {
         if std::mem::take(&mut state.group.granted) && !state.closing {
             self.member.handle_poll();
         }
-        if state.closing && !self.leaving {
-            self.leaving = true;
+        if state.closing && self.phase == Phase::Running {
+            self.phase = Phase::Leaving;
             self.auto_commit_at = None;
             let offsets = consumed(&state.fetch);
             let commits = self.settings.auto_commit.is_some() && !offsets.is_empty();
@@ -173,7 +179,7 @@ impl Coordinator {
 
     /// Tells the application what waits for it.
     fn publish(&self) {
-        let wants_poll = self.member.wants_poll() && !self.leaving;
+        let wants_poll = self.member.wants_poll() && self.phase == Phase::Running;
         let mut state = self.shared.lock();
         let news = wants_poll && !state.group.wants_poll;
         state.group.wants_poll = wants_poll;
@@ -185,7 +191,7 @@ impl Coordinator {
 
     fn auto_commit(&mut self, now: Instant) {
         let due = self.auto_commit_at.is_some_and(|at| at <= now);
-        let (Some(pause), true, false) = (self.settings.auto_commit, due, self.leaving) else {
+        let (Some(pause), true) = (self.settings.auto_commit, due) else {
             return;
         };
         self.auto_commit_at = Some(now + pause);
@@ -291,7 +297,7 @@ impl Coordinator {
         let leave = actions.find(|action| matches!(action, Action::Leave { .. }));
         match leave {
             Some(leave) => self.act(leave),
-            None => self.left = true,
+            None => self.phase = Phase::Left,
         }
     }
 
@@ -375,7 +381,9 @@ impl Coordinator {
             let joined = ask(&cluster, member, Lane::Group, timeout, build).await;
             Event::Joined(
                 round,
-                joined.map_err(Failure::Net).and_then(request::joined),
+                joined
+                    .map_err(Failure::Net)
+                    .and_then(|joined| request::joined(&joined)),
             )
         });
     }
@@ -460,7 +468,7 @@ impl Coordinator {
             Event::Counted(round, counts) => self.member.handle_counts(round, counts),
             Event::Synced(round, outcome) => self.member.handle_sync(now, round, outcome),
             Event::Heartbeat(generation, outcome) => {
-                self.member.handle_heartbeat(now, &generation, outcome);
+                self.member.handle_heartbeat(now, &generation, &outcome);
             }
             Event::Committed(origin, generation, result) => {
                 self.committing = false;
@@ -472,7 +480,9 @@ impl Coordinator {
                 });
                 self.committed(origin, result);
             }
-            Event::Left => self.left |= self.leaving,
+            Event::Left if self.phase == Phase::Leaving => self.phase = Phase::Left,
+            // The application had not polled for too long; the consumer lives on.
+            Event::Left => {}
         }
     }
 

@@ -163,7 +163,7 @@ impl Bench {
         }
     }
 
-    fn heartbeat(&mut self, outcome: Result<(), Failure>) {
+    fn heartbeat(&mut self, outcome: &Result<(), Failure>) {
         let generation = self.heartbeat_sent();
         self.member.handle_heartbeat(self.now, &generation, outcome);
     }
@@ -416,11 +416,11 @@ fn an_assignment_that_cannot_be_read_is_reported() {
 #[test]
 fn heartbeats_begin_with_the_join_and_need_no_poll() {
     let (mut bench, round) = Bench::completing(None);
-    bench.heartbeat(Ok(()));
+    bench.heartbeat(&Ok(()));
     bench.handle_sync(round, Ok(assignment("t", &[0])));
     bench.actions();
     for _ in 0..100 {
-        bench.heartbeat(Ok(()));
+        bench.heartbeat(&Ok(()));
     }
     bench.none();
 }
@@ -429,7 +429,7 @@ fn heartbeats_begin_with_the_join_and_need_no_poll() {
 fn a_rebalance_waits_for_the_application_and_keeps_the_member_alive_meanwhile() {
     let mut bench = Bench::stable();
     for _ in 0..5 {
-        bench.heartbeat(Err(code(ErrorCode::REBALANCE_IN_PROGRESS)));
+        bench.heartbeat(&Err(code(ErrorCode::REBALANCE_IN_PROGRESS)));
         bench.none();
         assert!(bench.member.wants_poll());
         assert!(
@@ -451,7 +451,7 @@ fn a_rebalance_waits_for_the_application_and_keeps_the_member_alive_meanwhile() 
 #[test]
 fn a_rebalance_while_completing_is_left_to_the_sync() {
     let (mut bench, _) = Bench::completing(None);
-    bench.heartbeat(Err(code(ErrorCode::REBALANCE_IN_PROGRESS)));
+    bench.heartbeat(&Err(code(ErrorCode::REBALANCE_IN_PROGRESS)));
     bench.none();
     assert!(!bench.member.wants_poll());
 }
@@ -463,7 +463,7 @@ fn a_lost_member_gives_its_partitions_up_without_a_commit() {
         (ErrorCode::ILLEGAL_GENERATION, "me"),
     ] {
         let mut bench = Bench::stable();
-        bench.heartbeat(Err(code(lost)));
+        bench.heartbeat(&Err(code(lost)));
         bench.none();
         assert!(bench.member.wants_poll());
         assert_eq!(bench.member.generation(), None);
@@ -477,7 +477,7 @@ fn a_lost_member_gives_its_partitions_up_without_a_commit() {
 #[test]
 fn a_member_lost_while_completing_joins_again_by_itself() {
     let (mut bench, stale) = Bench::completing(None);
-    bench.heartbeat(Err(code(ErrorCode::UNKNOWN_MEMBER_ID)));
+    bench.heartbeat(&Err(code(ErrorCode::UNKNOWN_MEMBER_ID)));
     assert_eq!(&*bench.join_sent().1, "");
     bench.handle_sync(stale, Ok(assignment("t", &[0])));
     bench.none();
@@ -491,7 +491,7 @@ fn a_heartbeat_without_an_answer_is_repeated_soon_and_the_coordinator_looked_up(
         code(ErrorCode::COORDINATOR_NOT_AVAILABLE),
     ] {
         let mut bench = Bench::stable();
-        bench.heartbeat(Err(failure));
+        bench.heartbeat(&Err(failure));
         assert!(matches!(bench.only(), Action::ForgetCoordinator));
         bench.wait(121 * MILLISECOND);
         assert!(matches!(bench.only(), Action::Heartbeat(_)));
@@ -511,11 +511,11 @@ fn a_silent_coordinator_is_looked_up_when_the_session_ends() {
 #[test]
 fn fatal_heartbeat_errors_are_reported() {
     let mut bench = Bench::stable();
-    bench.heartbeat(Err(code(ErrorCode::GROUP_AUTHORIZATION_FAILED)));
+    bench.heartbeat(&Err(code(ErrorCode::GROUP_AUTHORIZATION_FAILED)));
     bench.reports(ErrorCode::GROUP_AUTHORIZATION_FAILED);
     assert!(bench.member.wants_poll());
     let mut bench = Bench::stable_with(Some("i"));
-    bench.heartbeat(Err(code(ErrorCode::FENCED_INSTANCE_ID)));
+    bench.heartbeat(&Err(code(ErrorCode::FENCED_INSTANCE_ID)));
     bench.reports(ErrorCode::FENCED_INSTANCE_ID);
     assert!(!bench.member.wants_poll());
 }
@@ -541,7 +541,7 @@ fn an_application_that_does_not_poll_loses_its_membership() {
 fn a_poll_that_waits_is_no_absence() {
     let mut bench = Bench::stable();
     for _ in 0..1000 {
-        bench.heartbeat(Ok(()));
+        bench.heartbeat(&Ok(()));
     }
     bench.none();
 }
@@ -583,7 +583,7 @@ fn stale_answers_change_nothing() {
     let unknown = ErrorCode::UNKNOWN_MEMBER_ID;
     bench
         .member
-        .handle_heartbeat(bench.now, &old, Err(code(unknown)));
+        .handle_heartbeat(bench.now, &old, &Err(code(unknown)));
     let error = bench.member.handle_commit_refused(bench.now, &old, unknown);
     assert!(matches!(error, Some(Error::CommitFailed { .. })));
     bench.none();

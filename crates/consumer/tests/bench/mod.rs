@@ -29,7 +29,7 @@ impl Bench {
     pub(crate) async fn start(builder: TestBrokerBuilder) -> Self {
         let broker = builder.start().await.unwrap();
         let mut config = ClientConfig::new(&broker.bootstrap()).unwrap();
-        config.client_id = "test".to_owned();
+        "test".clone_into(&mut config.client_id);
         let cluster = Cluster::connect(config).await.unwrap();
         Self { broker, cluster }
     }
