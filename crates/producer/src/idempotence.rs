@@ -2,7 +2,7 @@
 //!
 //! A broker takes the batches of a producer id and epoch only in the order of their sequence
 //! numbers, and recognises the last five of them when they come again. This state machine keeps to
-//! three rules, from which exactly-once and order follow:
+//! four rules, from which exactly-once and order follow:
 //!
 //! 1. **Settle first.** After a failure nothing is sent to the partition until every batch in flight
 //!    has been answered or lost. Then what failed is sent again, in order, with the sequence it had.
@@ -14,6 +14,8 @@
 //! 3. **A gap ends the epoch.** When a batch that has a sequence is given up, the broker will not
 //!    take the next one. Once nothing with an unknown outcome is left, the partition goes on with the
 //!    next epoch (locally, KIP-360 needs no coordinator here) and sequence 0.
+//! 4. **The first batch goes alone.** A broker takes any sequence of a producer id that is new to it,
+//!    so until it has written one batch there is only one in flight (KAFKA-14359).
 //!
 //! So a later batch never takes the sequence of an earlier one under the same epoch: the broker
 //! would acknowledge it without writing it.
@@ -132,6 +134,8 @@ pub(crate) struct Sequences<B> {
     resend: VecDeque<Stamped<B>>,
     settling: bool,
     gap: bool,
+    /// The broker has acknowledged something of this producer id.
+    known_to_broker: bool,
 }
 
 impl<B> Default for Sequences<B> {
@@ -143,6 +147,7 @@ impl<B> Default for Sequences<B> {
             resend: VecDeque::new(),
             settling: false,
             gap: false,
+            known_to_broker: false,
         }
     }
 }
@@ -159,7 +164,9 @@ impl<B> Sequences<B> {
 
     /// Whether a batch may be sent now, as far as order is concerned.
     pub(crate) fn may_send(&self) -> bool {
-        !self.settling || self.in_flight.is_empty()
+        // Rule 4; without idempotence there is no key.
+        let in_line = self.known_to_broker || self.key.is_none();
+        (!self.settling && in_line) || self.in_flight.is_empty()
     }
 
     /// Whether answers are awaited after a failure.
@@ -193,6 +200,7 @@ impl<B> Sequences<B> {
             let Some(key) = ids.after(old) else {
                 return false;
             };
+            self.known_to_broker &= key.id == old.id;
             self.key = Some(key);
             self.next_sequence = 0;
         }
@@ -254,12 +262,23 @@ impl<B> Sequences<B> {
         self.in_flight.push_back(stamped);
     }
 
+    /// The newest batch in flight was not written after all; it is sent again as it is.
+    pub(crate) fn unsent(&mut self) -> Option<&mut Stamped<B>> {
+        let stamped = self.in_flight.pop_back()?;
+        self.settling = true;
+        let at = self.insert_in_order(stamped);
+        self.resend.get_mut(at)
+    }
+
     /// Handles the answer to the oldest batch in flight; gives back the batch if it is finished.
     pub(crate) fn answered(&mut self, answer: Answer) -> Option<Stamped<B>> {
         let first_in_line = self.resend.is_empty();
         let mut stamped = self.in_flight.pop_front()?;
         let finished = match answer {
-            Answer::Written => true,
+            Answer::Written => {
+                self.known_to_broker = true;
+                true
+            }
             Answer::Refused => {
                 self.break_line(&stamped);
                 true
@@ -285,7 +304,7 @@ impl<B> Sequences<B> {
     }
 
     /// Answers may come for batches that were sent to settle outcomes, before older ones.
-    fn insert_in_order(&mut self, stamped: Stamped<B>) {
+    fn insert_in_order(&mut self, stamped: Stamped<B>) -> usize {
         let older = |other: &Stamped<B>| match (other.identity, stamped.identity) {
             (Some((_, other)), Some((_, own))) => own.wrapping_sub(other) > 0,
             _ => true,
@@ -296,6 +315,7 @@ impl<B> Sequences<B> {
             .rposition(older)
             .map_or(0, |before| before + 1);
         self.resend.insert(at, stamped);
+        at
     }
 
     /// A batch with a sequence is given up: rule 3.

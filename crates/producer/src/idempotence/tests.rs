@@ -4,6 +4,14 @@ use super::*;
 
 const KEY: ProducerKey = ProducerKey { id: 7, epoch: 0 };
 
+/// A partition whose broker has written something of this producer.
+fn known() -> Sequences<u32> {
+    Sequences {
+        known_to_broker: true,
+        ..Sequences::default()
+    }
+}
+
 /// Sends a new batch of `count` records; gives back its epoch and sequence.
 fn send_new(
     sequences: &mut Sequences<u32>,
@@ -28,7 +36,7 @@ fn resend(sequences: &mut Sequences<u32>, ids: &mut ProducerIds) -> Option<(u32,
 
 #[test]
 fn sequences_count_records_and_wrap_to_zero() {
-    let mut sequences = Sequences::default();
+    let mut sequences = known();
     let mut ids = ProducerIds::Known(KEY);
     assert_eq!(send_new(&mut sequences, &mut ids, 0, 3), (0, 0));
     assert_eq!(send_new(&mut sequences, &mut ids, 1, 2), (0, 3));
@@ -38,8 +46,32 @@ fn sequences_count_records_and_wrap_to_zero() {
 }
 
 #[test]
-fn after_a_lost_answer_all_settle_and_are_sent_again_with_the_same_sequences() {
+fn until_the_broker_has_written_something_one_batch_is_in_flight() {
     let mut sequences = Sequences::default();
+    let mut ids = ProducerIds::Known(KEY);
+    for answer in [Answer::Retry, Answer::Lost] {
+        send_or_resend(&mut sequences, &mut ids);
+        assert!(!sequences.may_send() && !sequences.prepare_new(&mut ids));
+        sequences.answered(answer);
+    }
+    send_or_resend(&mut sequences, &mut ids);
+    assert!(sequences.answered(Answer::Written).is_some());
+    for batch in 1..3 {
+        send_new(&mut sequences, &mut ids, batch, 10);
+    }
+}
+
+fn send_or_resend(sequences: &mut Sequences<u32>, ids: &mut ProducerIds) {
+    if sequences.has_resend() {
+        assert_eq!(resend(sequences, ids), Some((0, 0, 0)));
+    } else {
+        send_new(sequences, ids, 0, 10);
+    }
+}
+
+#[test]
+fn after_a_lost_answer_all_settle_and_are_sent_again_with_the_same_sequences() {
+    let mut sequences = known();
     let mut ids = ProducerIds::Known(KEY);
     for batch in 0..3 {
         send_new(&mut sequences, &mut ids, batch, 10);
@@ -61,8 +93,24 @@ fn after_a_lost_answer_all_settle_and_are_sent_again_with_the_same_sequences() {
 }
 
 #[test]
+fn a_batch_that_could_not_be_written_leaves_the_answers_to_the_older_ones() {
+    let mut sequences = known();
+    let mut ids = ProducerIds::Known(KEY);
+    for batch in 0..3 {
+        send_new(&mut sequences, &mut ids, batch, 10);
+    }
+    assert_eq!(sequences.unsent().unwrap().batch, 2);
+    assert_eq!(sequences.answered(Answer::Written).unwrap().batch, 0);
+    assert_eq!(resend(&mut sequences, &mut ids), None);
+    assert!(sequences.answered(Answer::Lost).is_none());
+    assert_eq!(resend(&mut sequences, &mut ids), Some((1, 0, 10)));
+    assert_eq!(resend(&mut sequences, &mut ids), Some((2, 0, 20)));
+    assert!(!sequences.in_flight[1].maybe_written);
+}
+
+#[test]
 fn a_refused_batch_makes_the_next_ones_go_on_in_a_new_epoch() {
-    let mut sequences = Sequences::default();
+    let mut sequences = known();
     let mut ids = ProducerIds::Known(KEY);
     for batch in 0..3 {
         send_new(&mut sequences, &mut ids, batch, 10);
@@ -77,7 +125,7 @@ fn a_refused_batch_makes_the_next_ones_go_on_in_a_new_epoch() {
 
 #[test]
 fn an_unknown_outcome_is_settled_under_its_old_identity_before_the_epoch_ends() {
-    let mut sequences = Sequences::default();
+    let mut sequences = known();
     let mut ids = ProducerIds::Known(KEY);
     for batch in 0..3 {
         send_new(&mut sequences, &mut ids, batch, 10);
@@ -99,7 +147,7 @@ fn an_unknown_outcome_is_settled_under_its_old_identity_before_the_epoch_ends() 
 #[test]
 fn a_batch_given_up_in_flight_breaks_the_line_only_if_it_was_not_written() {
     for (answer, epoch, sequence) in [(Answer::Written, 0, 10), (Answer::Lost, 1, 0)] {
-        let mut sequences = Sequences::default();
+        let mut sequences = known();
         let mut ids = ProducerIds::Known(KEY);
         send_new(&mut sequences, &mut ids, 0, 10);
         sequences
@@ -134,6 +182,8 @@ fn after_the_last_epoch_a_new_producer_id_is_wanted() {
 #[derive(Default)]
 struct Broker {
     log: Vec<u32>,
+    /// Nothing is known of the producer before it has written something: any sequence will do.
+    is_known: bool,
     epoch: i16,
     next: i32,
     /// The last five batches: first sequence and batch.
@@ -153,9 +203,10 @@ impl Broker {
             return Answer::Written;
         }
         let expected = if epoch > self.epoch { 0 } else { self.next };
-        if sequence != expected {
+        if self.is_known && sequence != expected {
             return Answer::OutOfOrder;
         }
+        self.is_known = true;
         if epoch > self.epoch {
             self.epoch = epoch;
             self.remembered.clear();

@@ -83,6 +83,22 @@ impl SenderState {
         }
     }
 
+    /// The newest request to `node` could not be written at all; older ones still get their answers.
+    pub(super) fn unsent(&mut self, node: NodeId, error: &klamm_net::Error, now: Instant) {
+        self.metadata_wanted = true;
+        let broker = self.brokers.get_mut(&node);
+        let slots = broker.and_then(|broker| broker.in_flight.pop_back());
+        for slot in slots.unwrap_or_default() {
+            let state = &mut self.slots[slot];
+            state.retry_at = Some(now + self.retry_backoff.jittered(state.failures));
+            state.failures += 1;
+            if let Some(stamped) = state.sequences.unsent() {
+                stamped.batch.last_failure = Some(error.clone());
+            }
+            self.visit(slot, now);
+        }
+    }
+
     /// The oldest batch in flight is acknowledged or refused.
     fn finish(
         &mut self,

@@ -143,7 +143,7 @@ impl Sender {
                     }
                     Err(error) => {
                         self.links.close(node);
-                        self.state.lost(node, &error, now);
+                        self.state.unsent(node, &error, now);
                         break;
                     }
                 }

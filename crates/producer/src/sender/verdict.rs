@@ -32,8 +32,11 @@ impl Verdict {
             {
                 Self::new(Answer::OutOfOrder)
             }
-            // Appended, but not (yet) replicated, or not known to be.
+            // Appended, but not (yet) replicated, or not known to be. A leader that is replaced while
+            // the batch waits for its replicas answers as one that never was the leader.
             ErrorCode::REQUEST_TIMED_OUT
+            | ErrorCode::NOT_LEADER_OR_FOLLOWER
+            | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
             | ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND
             | ErrorCode::KAFKA_STORAGE_ERROR => Self::new(Answer::Lost),
             ErrorCode::CLUSTER_AUTHORIZATION_FAILED
@@ -73,10 +76,10 @@ mod tests {
         };
         answers(Answer::Written, &[0, 46]);
         answers(Answer::OutOfOrder, &[45, 59]);
-        answers(Answer::Lost, &[7, 20, 56]);
+        answers(Answer::Lost, &[3, 6, 7, 20, 56]);
         answers(
             Answer::Retry,
-            &[2, 3, 5, 6, 9, 13, 14, 15, 16, 19, 51, 72, 74, 89, 100, 103],
+            &[2, 5, 9, 13, 14, 15, 16, 19, 51, 72, 74, 89, 100, 103],
         );
         answers(
             Answer::Refused,
