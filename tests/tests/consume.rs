@@ -90,7 +90,7 @@ async fn write(client: &Client, topic: &str, numbers: std::ops::Range<i64>) {
     for number in numbers {
         let value = number.to_string();
         let record = Record::to(topic).partition(0).value(&value);
-        let _ = producer.send(record).await.unwrap();
+        drop(producer.send(record).await.unwrap());
     }
     let closed = producer.close(Duration::from_secs(30));
     closed.await.unwrap();

@@ -140,7 +140,7 @@ async fn produce(client: &Client, topic: &str, keys: usize, first: usize, count:
         let value = format!("{:12}{:78}", first + number / keys, "x");
         assert_eq!(key.len() + value.len(), 100);
         let record = Record::to(topic).key(&key).value(&value);
-        let _ = producer.send(record).await.unwrap();
+        drop(producer.send(record).await.unwrap());
     }
     // Reports what is not acknowledged: an unacknowledged record would be missing for the members.
     producer.close(Duration::from_secs(60)).await.unwrap();
@@ -318,7 +318,7 @@ async fn a_java_member_and_a_klamm_member_share_a_group_and_lose_nothing() -> Ou
             for partition in 0..4 {
                 let value = format!("{number:12}");
                 let record = Record::to(&topic).partition(partition).value(&value);
-                let _ = producer.send(record).await?;
+                drop(producer.send(record).await?);
             }
         }
     }

@@ -42,12 +42,15 @@ async fn a_hundred_keys_go_to_the_partitions_that_javas_producer_picks() -> Outc
         ..OracleRecord::default()
     };
     let records: Vec<_> = keys.iter().map(keyed).collect();
-    let produced = blocking(|| {
+    let positions = blocking(|| {
         kafka
             .java_oracle()?
             .produce(&kafka.bootstrap(), &topic, &records, &[])
     })?;
-    let javas: Vec<i32> = produced.iter().map(|position| position.partition).collect();
+    let javas: Vec<i32> = positions
+        .iter()
+        .map(|position| position.partition)
+        .collect();
     assert_eq!(ours, javas);
     assert!(
         (0..7).all(|partition| ours.contains(&partition)),
