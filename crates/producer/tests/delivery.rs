@@ -73,7 +73,7 @@ async fn every_byte_arrives_with_every_codec() {
             value: Some(&bytes),
         },
     ];
-    let long = "long ".repeat(3000);
+    let lengthy = "long ".repeat(3000);
     for (index, codec) in codecs.into_iter().enumerate() {
         let builder = world
             .builder()
@@ -85,10 +85,10 @@ async fn every_byte_arrives_with_every_codec() {
             record(1_700_000_000_123),
             record(0).key("").value(""),
             record(5).key(&bytes).value(&bytes).headers(&headers),
-            record(1_700_000_000_122).key("k").value(&long),
+            record(1_700_000_000_122).key("k").value(&lengthy),
         ];
         for record in records {
-            let _ = producer.send(record).await.unwrap();
+            drop(producer.send(record).await.unwrap());
         }
         soon("close", producer.close(Duration::from_secs(20)))
             .await
@@ -110,7 +110,7 @@ async fn every_byte_arrives_with_every_codec() {
         let values: Vec<_> = log.iter().map(|stored| stored.value.as_deref()).collect();
         assert_eq!(
             values,
-            [None, Some(&b""[..]), Some(&bytes), Some(long.as_bytes())],
+            [None, Some(&b""[..]), Some(&bytes), Some(lengthy.as_bytes())],
             "{codec}"
         );
         let timestamps: Vec<_> = log.iter().map(|stored| stored.timestamp).collect();

@@ -68,7 +68,7 @@ async fn a_partition_that_the_topic_lacks_is_refused_by_name() {
 /// Fills `buffer.memory`, which nothing leaves; gives how many records had room.
 async fn fill(producer: &klamm_producer::Producer, value: &[u8]) -> usize {
     let first = Record::to("orders").value(value);
-    let _ = soon("the first", producer.send(first)).await.unwrap();
+    drop(soon("the first", producer.send(first)).await.unwrap());
     for sent in 1..100_000 {
         match producer.try_send(Record::to("orders").value(value)) {
             Ok(_) => {}

@@ -1,0 +1,213 @@
+//! A broker that is killed, restarted and paused while klamm produces: nothing that was acknowledged
+//! is lost, doubled or reordered, and the outcome of everything else is told truly.
+
+mod support;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use klamm::{Delivery, Outcome as Written, Producer, Record, RecordMetadata};
+use klamm_tests::{Kafka, OracleRecord};
+use support::{Outcome, blocking, connect, within};
+
+const PARTITIONS: usize = 4;
+
+/// The records of one topic in the order of their sending; the value of each is its place here.
+#[derive(Default)]
+struct Ledger {
+    sent: Vec<(i32, Delivery)>,
+}
+
+type Told = (i32, Result<RecordMetadata, klamm::producer::Error>);
+
+impl Ledger {
+    async fn send(&mut self, producer: &Producer, topic: &str) {
+        let number = self.sent.len();
+        let partition = (number % PARTITIONS) as i32;
+        let value = format!("{number:08}");
+        let record = Record::to(topic).partition(partition).value(&value);
+        let delivery = within(120, "send", producer.send(record)).await.unwrap();
+        self.sent.push((partition, delivery));
+    }
+
+    async fn settle(self) -> Vec<Told> {
+        let mut told = Vec::new();
+        for (partition, delivery) in self.sent {
+            told.push((partition, within(120, "a delivery", delivery).await));
+        }
+        told
+    }
+}
+
+/// Holds what klamm told against what Java read.
+fn check(told: &[Told], read: &[OracleRecord]) {
+    let mut places: HashMap<usize, Vec<(i32, i64)>> = HashMap::new();
+    let mut newest: HashMap<i32, usize> = HashMap::new();
+    for record in read {
+        let value = std::str::from_utf8(record.value.as_ref().unwrap()).unwrap();
+        let number: usize = value.parse().unwrap();
+        let (partition, offset) = (record.partition.unwrap(), record.offset.unwrap());
+        let before = newest.insert(partition, number);
+        assert!(
+            before < Some(number),
+            "{number} after {before:?} in partition {partition} at {offset}"
+        );
+        places.entry(number).or_default().push((partition, offset));
+    }
+    for (number, (partition, told)) in told.iter().enumerate() {
+        let found = places.remove(&number).unwrap_or_default();
+        match told {
+            Ok(told) => {
+                let offset = told
+                    .offset
+                    .unwrap_or(found.first().map_or(-1, |place| place.1));
+                assert_eq!(
+                    found,
+                    [(*partition, offset)],
+                    "record {number} was acknowledged"
+                );
+            }
+            Err(error) if error.outcome() == Written::NotWritten => {
+                assert_eq!(found, [], "record {number}: {error}");
+            }
+            Err(error) => assert!(found.len() <= 1, "record {number} is at {found:?}: {error}"),
+        }
+    }
+}
+
+fn acknowledged(told: &[Told]) -> usize {
+    told.iter().filter(|(_, told)| told.is_ok()).count()
+}
+
+fn failed_as(told: &[Told], outcome: Written) -> usize {
+    let failed = |(_, told): &&Told| told.as_ref().is_err_and(|error| error.outcome() == outcome);
+    told.iter().filter(failed).count()
+}
+
+fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    while !condition() {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "waited in vain until {what}"
+        );
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// More than `buffer.memory` of the tests holds: when so many more were accepted, some were
+/// acknowledged.
+const RECORDS_BETWEEN: usize = 40_000;
+const BUFFER_BYTES: usize = 1 << 19;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_kills_while_producing_lose_double_and_reorder_nothing() -> Outcome {
+    let kafka = Kafka::builder().start()?;
+    let topic = kafka.create_topic("killed", PARTITIONS as i32)?;
+    let client = connect(&kafka.bootstrap()).await;
+    let builder = client.producer().batch_size(16 << 10);
+    let producer = builder.buffer_memory(BUFFER_BYTES).build()?;
+
+    let (sent, killed) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let mut ledger = Ledger::default();
+    std::thread::scope(|scope| {
+        let killing = scope.spawn(|| {
+            for round in 1..=3 {
+                let goal = sent.load(Ordering::Relaxed) + RECORDS_BETWEEN;
+                wait_until("records flow", || sent.load(Ordering::Relaxed) >= goal);
+                kafka.node(0).kill().unwrap();
+                kafka
+                    .node(0)
+                    .restart()
+                    .unwrap_or_else(|error| panic!("{round}: {error}"));
+            }
+            killed.store(true, Ordering::Relaxed);
+        });
+        let sending = async {
+            let mut last = None;
+            // As many after the last restart as between them.
+            while last.is_none_or(|last| ledger.sent.len() < last) {
+                ledger.send(&producer, &topic).await;
+                sent.store(ledger.sent.len(), Ordering::Relaxed);
+                if last.is_none() && (killed.load(Ordering::Relaxed) || killing.is_finished()) {
+                    last = Some(ledger.sent.len() + RECORDS_BETWEEN);
+                }
+            }
+        };
+        blocking(|| tokio::runtime::Handle::current().block_on(sending));
+        killing.join().unwrap();
+    });
+    let told = ledger.settle().await;
+    assert!(told.len() >= 100_000, "{} records", told.len());
+    // delivery.timeout.ms is far longer than a restart takes.
+    let lost = told.iter().find_map(|(_, told)| told.as_ref().err());
+    assert!(lost.is_none(), "{lost:?}");
+    let read = blocking(|| support::read_to_end(&kafka, &topic))?;
+    assert_eq!(read.len(), told.len());
+    check(&told, &read);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_paused_broker_does_not_acknowledge_in_time_is_told_truly() -> Outcome {
+    let kafka = Kafka::builder().start()?;
+    let topic = kafka.create_topic("paused", PARTITIONS as i32)?;
+    let client = connect(&kafka.bootstrap()).await;
+    let builder = client
+        .producer()
+        .batch_size(4 << 10)
+        .buffer_memory(BUFFER_BYTES);
+    let (request, delivery) = (Duration::from_secs(1), Duration::from_millis(2500));
+    let producer = builder
+        .request_timeout(request)
+        .delivery_timeout(delivery)
+        .build()?;
+    let mut ledger = Ledger::default();
+    for round in 0..3 {
+        for _ in 0..20_000 {
+            ledger.send(&producer, &topic).await;
+        }
+        kafka.node(0).pause()?;
+        // The buffer fills, then what is in it expires and makes room.
+        for _ in 0..20_000 {
+            ledger.send(&producer, &topic).await;
+        }
+        // The last of a round is given up while the broker sleeps, or is written when it wakes.
+        if round < 2 {
+            let (_, last) = ledger.sent.last().unwrap();
+            let expires = async {
+                while last.result().is_none() {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            };
+            within(30, "the delivery timeout", expires).await;
+        }
+        kafka.node(0).resume()?;
+        let recovers = async {
+            loop {
+                ledger.send(&producer, &topic).await;
+                producer.flush().await;
+                if matches!(ledger.sent.last().unwrap().1.result(), Some(Ok(_))) {
+                    return;
+                }
+            }
+        };
+        within(60, "going on after the pause", recovers).await;
+    }
+    let told = ledger.settle().await;
+    let read = blocking(|| support::read_to_end(&kafka, &topic))?;
+    check(&told, &read);
+    let (unknown, not_written) = (
+        failed_as(&told, Written::Unknown),
+        failed_as(&told, Written::NotWritten),
+    );
+    let acknowledged = acknowledged(&told);
+    println!("{acknowledged} acknowledged, {unknown} unknown, {not_written} not written");
+    assert!(acknowledged >= 10_000, "{acknowledged} acknowledged");
+    assert!(
+        unknown > 0 && not_written > 0,
+        "{unknown} unknown, {not_written} not written"
+    );
+    Ok(())
+}
