@@ -65,7 +65,7 @@ public class Make {
     static void legacy(byte magic, String codec) throws IOException {
         String name = "v" + magic + "-" + codec;
         write(name + "-mixed", set(magic, codec, 100, mixed(false)));
-        write(name + "-thousand", set(magic, codec, 0, many(1000)));
+        write(name + "-many", set(magic, codec, 0, many(codec.equals("none") ? 100 : 1000)));
         write(name + "-holes", holes(magic, codec));
         // Today's log cleaner writes version 2 whatever it read (KIP-724).
         write("v2-" + codec + "-cleaned-v" + magic, filter(set(magic, codec, 100, many(20)), record -> record.offset() % 3 == 1));
