@@ -213,8 +213,8 @@ async fn members_that_come_and_go_while_records_flow_lose_and_repeat_nothing() -
         member.stop().await.close(Duration::from_secs(10)).await?;
     }
     let read = read.lock().unwrap();
-    assert_eq!(read.count, sent);
     read.is_each_once_and_in_order();
+    assert_eq!(read.count, sent);
     Ok(())
 }
 

@@ -101,9 +101,8 @@ fn wait_until(what: &str, condition: impl Fn() -> bool) {
 const RECORDS_BETWEEN: usize = 40_000;
 const BUFFER_BYTES: usize = 1 << 19;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn three_kills_while_producing_lose_double_and_reorder_nothing() -> Outcome {
-    let kafka = Kafka::builder().start()?;
+/// Kills a leader `rounds` times while records flow, and lets it start again.
+async fn kill_leaders_while_producing(kafka: &Kafka, rounds: usize) -> Outcome {
     let topic = kafka.create_topic("killed", PARTITIONS as i32)?;
     let client = connect(&kafka.bootstrap()).await;
     let builder = client.producer().batch_size(16 << 10);
@@ -113,14 +112,13 @@ async fn three_kills_while_producing_lose_double_and_reorder_nothing() -> Outcom
     let mut ledger = Ledger::default();
     std::thread::scope(|scope| {
         let killing = scope.spawn(|| {
-            for round in 1..=3 {
+            for round in 0..rounds {
                 let goal = sent.load(Ordering::Relaxed) + RECORDS_BETWEEN;
                 wait_until("records flow", || sent.load(Ordering::Relaxed) >= goal);
-                kafka.node(0).kill().unwrap();
-                kafka
-                    .node(0)
-                    .restart()
-                    .unwrap_or_else(|error| panic!("{round}: {error}"));
+                let leader = kafka.leader_of(&topic, round % PARTITIONS).unwrap();
+                leader.kill().unwrap();
+                leader.restart().unwrap();
+                kafka.wait_until_ready().unwrap();
             }
             killed.store(true, Ordering::Relaxed);
         });
@@ -143,10 +141,24 @@ async fn three_kills_while_producing_lose_double_and_reorder_nothing() -> Outcom
     // delivery.timeout.ms is far longer than a restart takes.
     let lost = told.iter().find_map(|(_, told)| told.as_ref().err());
     assert!(lost.is_none(), "{lost:?}");
-    let read = blocking(|| support::read_to_end(&kafka, &topic))?;
+    let read = blocking(|| support::read_to_end(kafka, &topic))?;
     assert_eq!(read.len(), told.len());
     check(&told, &read);
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_kills_while_producing_lose_double_and_reorder_nothing() -> Outcome {
+    kill_leaders_while_producing(&Kafka::builder().start()?, 3).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leaders_that_die_and_are_replaced_lose_double_and_reorder_nothing() -> Outcome {
+    // What a dead broker led goes to others soon.
+    let builder = Kafka::builder()
+        .nodes(3)
+        .property("broker.session.timeout.ms", 3000);
+    kill_leaders_while_producing(&builder.start()?, 2).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

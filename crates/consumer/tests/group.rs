@@ -142,6 +142,42 @@ async fn a_rebalance_waits_until_the_application_polls() {
     drop(handled);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_handed_out_after_the_commit_of_a_rebalance() {
+    let bench = Bench::with_partitions(2).await;
+    for index in 0..2 {
+        bench.produce(index, 0, 500).await;
+    }
+    let builder = || {
+        let builder = bench.consumer().topics(["t"]);
+        builder
+            .heartbeat_interval(10 * MILLISECOND)
+            .max_poll_records(5)
+    };
+    let mut first = builder().build().await.unwrap();
+    let mut seen = read(&mut first, 5).await;
+    // Everything else waits in the buffer while the commit is under way.
+    let slow = Fault::Delay(300 * MILLISECOND);
+    bench.broker.inject(ApiKey::OFFSET_COMMIT, slow).unwrap();
+    let second = Running::start(builder().build().await.unwrap());
+    while first.assignment().len() == 2 {
+        let records = first.poll_timeout(5 * MILLISECOND).await.unwrap();
+        seen.extend(values(&records));
+        tokio::time::sleep(5 * MILLISECOND).await;
+    }
+    let first = Running::start(first);
+    until("the end of both partitions", || {
+        let seen: BTreeSet<_> = [seen.clone(), first.values(), second.values()]
+            .concat()
+            .into_iter()
+            .collect();
+        seen.len() == 1000
+    })
+    .await;
+    let all = seen.len() + first.values().len() + second.values().len();
+    assert_eq!(all, 1000, "records came twice");
+}
+
 #[tokio::test]
 async fn a_successor_resumes_at_what_was_committed() {
     let bench = Bench::with_partitions(1).await;

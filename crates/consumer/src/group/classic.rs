@@ -328,6 +328,11 @@ impl ClassicMember {
         at_rest && self.rejoin.is_some() && !self.fenced
     }
 
+    /// Whether the partitions are being given up: [`Action::Prepare`] is under way.
+    pub(crate) fn is_revoking(&self) -> bool {
+        self.state == State::PreparingRebalance(Joining::Revoking)
+    }
+
     /// The assignor's name, which the members have to agree on.
     pub(crate) fn protocol(&self) -> &'static str {
         self.assignor.name()

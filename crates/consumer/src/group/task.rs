@@ -175,7 +175,10 @@ impl Coordinator {
 
     /// Tells the application what waits for it.
     fn publish(&self) {
-        let wants_poll = self.member.wants_poll() && self.phase == Phase::Running;
+        // Until its partitions are gone, too: what a poll handed out after the commit of the rebalance
+        // has taken its offsets would be read again by others.
+        let waits = self.member.wants_poll() || self.member.is_revoking();
+        let wants_poll = waits && self.phase == Phase::Running;
         let mut state = self.shared.lock();
         let news = wants_poll && !state.group.wants_poll;
         state.group.wants_poll = wants_poll;
