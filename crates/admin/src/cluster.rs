@@ -1,7 +1,7 @@
 //! The cluster: its id, brokers and controller.
 
-use klamm_codec::messages::{MetadataRequest, MetadataResponse};
-use klamm_net::{Broker, HostPort, NodeId, Route, Verdict};
+use klamm_codec::messages::MetadataRequest;
+use klamm_net::{Broker, NodeId};
 
 use crate::admin::Admin;
 use crate::error::Error;
@@ -24,14 +24,12 @@ impl Admin {
     /// # Errors
     /// [`Error::Net`] if no broker answered in time.
     pub async fn describe_cluster(&self) -> Result<ClusterDescription, Error> {
-        let brokers_only = |version| metadata_request(Some(&[]), version);
-        let response = self
-            .cluster
-            .call(&Route::Any, self.deadline(), brokers_only, |_| {
-                Verdict::Done
-            })
-            .await?;
-        Ok(description(response))
+        let snapshot = self.cluster.refresh(self.deadline()).await?;
+        Ok(ClusterDescription {
+            cluster_id: snapshot.cluster_id.clone(),
+            controller: snapshot.controller,
+            brokers: snapshot.brokers.clone(),
+        })
     }
 }
 
@@ -50,29 +48,5 @@ pub(crate) fn metadata_request(topics: Option<&[String]>, version: i16) -> Metad
         request.with_allow_auto_topic_creation(false)
     } else {
         request
-    }
-}
-
-fn description(response: MetadataResponse) -> ClusterDescription {
-    let mut brokers: Vec<_> = response
-        .brokers
-        .into_iter()
-        .filter_map(|broker| {
-            Some(Broker {
-                node: NodeId(broker.node_id.0),
-                address: HostPort {
-                    host: broker.host.to_string(),
-                    port: u16::try_from(broker.port).ok()?,
-                },
-                rack: broker.rack.map(|rack| rack.to_string()),
-            })
-        })
-        .collect();
-    brokers.sort_by_key(|broker| broker.node);
-    let controller = response.controller_id.0;
-    ClusterDescription {
-        cluster_id: response.cluster_id.map(|id| id.to_string()),
-        controller: (controller >= 0).then_some(NodeId(controller)),
-        brokers,
     }
 }

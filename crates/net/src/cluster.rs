@@ -111,6 +111,28 @@ impl Cluster {
         self.inner.topics.request_refresh();
     }
 
+    /// Newer metadata than there is now, asked for and waited for until `deadline`.
+    ///
+    /// # Errors
+    /// [`Error::DeadlineExceeded`] with the last failure inside.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when the future is dropped.
+    pub async fn refresh(&self, deadline: Instant) -> Result<Arc<ClusterSnapshot>, Error> {
+        let mut snapshots = self.watch();
+        let known = snapshots.borrow_and_update().refresh;
+        self.request_refresh();
+        let newer = snapshots.wait_for(|snapshot| snapshot.refresh > known);
+        match timeout_at(deadline, newer).await {
+            Ok(Ok(snapshot)) => Ok(Arc::clone(&snapshot)),
+            Ok(Err(_)) => Err(Error::Closed),
+            Err(_) => Err(Error::DeadlineExceeded {
+                what: "asking for metadata".to_owned(),
+                last: self.inner.topics.last_error().map(Box::new),
+            }),
+        }
+    }
+
     /// Keeps the metadata of these topics up to date from now on. With `auto_create` asking for a
     /// missing one may create it, if the brokers allow that (`allow.auto.create.topics`).
     pub fn add_topics<'a>(&self, names: impl IntoIterator<Item = &'a str>, auto_create: bool) {

@@ -24,10 +24,12 @@ mod config;
 mod delivery;
 mod error;
 mod idempotence;
+mod inbox;
 mod memory;
 mod producer;
 mod record;
 mod sender;
+mod shared;
 mod unfinished;
 
 pub use builder::ProducerBuilder;

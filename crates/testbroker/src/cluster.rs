@@ -7,7 +7,7 @@
 //! - `topic_names` has exactly the topics of `topics`
 //! - at most [`TOPICS_MAX`] topics and [`PARTITIONS_MAX`] partitions in the cluster
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use kafka_protocol::ResponseError;
@@ -253,6 +253,16 @@ impl Cluster {
 
     pub(crate) fn node(&self, id: BrokerId) -> Option<&Node> {
         self.nodes.iter().find(|node| node.id == id)
+    }
+
+    /// The nodes with these ids, each once; ids that no node has (no leader) are left out.
+    pub(crate) fn distinct_nodes(
+        &self,
+        ids: impl Iterator<Item = BrokerId>,
+    ) -> impl Iterator<Item = &Node> {
+        let distinct: BTreeSet<i32> = ids.map(|id| id.0).collect();
+        let nodes = self.nodes.iter();
+        nodes.filter(move |node| distinct.contains(&node.id.0))
     }
 
     /// The node that coordinates a group or a transactional id, chosen as Kafka does: by Java's

@@ -5,7 +5,6 @@
 
 mod answer;
 mod drain;
-mod inbox;
 mod link;
 mod request;
 mod state;
@@ -20,13 +19,12 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
-pub(crate) use self::inbox::Inbox;
-use self::inbox::Mail;
 use self::link::{Answered, Links};
 use self::state::SenderState;
 use crate::config::Acks;
 use crate::idempotence::ProducerKey;
-use crate::producer::Shared;
+use crate::inbox::Mail;
+use crate::shared::Shared;
 
 /// Work that takes its time, next to the loop.
 enum Done {

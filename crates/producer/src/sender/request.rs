@@ -17,7 +17,7 @@ use super::drain::{PartitionBytes, ProduceBatches};
 use crate::accumulator::PartitionQueue;
 use crate::config::{Acks, Settings};
 use crate::idempotence::ProducerKey;
-use crate::producer::Shared;
+use crate::shared::Shared;
 
 /// From this version on topics go by their ids (KIP-516).
 const TOPIC_IDS_SINCE: i16 = 13;

@@ -170,23 +170,14 @@ fn failed(index: i32, code: i16) -> PartitionProduceResponse {
 
 /// Addresses of the leaders that the response names (KIP-951).
 fn hinted_nodes(cluster: &Cluster, response: &ProduceResponse) -> Vec<NodeEndpoint> {
-    let mut leaders: Vec<_> = response
-        .responses
-        .iter()
-        .flat_map(|topic| &topic.partition_responses)
-        .map(|partition| partition.current_leader.leader_id)
-        .collect();
-    leaders.sort_unstable_by_key(|leader| leader.0);
-    leaders.dedup();
+    let topics = response.responses.iter();
+    let partitions = topics.flat_map(|topic| &topic.partition_responses);
+    let leaders = partitions.map(|partition| partition.current_leader.leader_id);
     let endpoint = |node: &crate::cluster::Node| {
         let endpoint = NodeEndpoint::default().with_node_id(node.id);
         endpoint
             .with_host(text(&node.host))
             .with_port(i32::from(node.port))
     };
-    leaders
-        .into_iter()
-        .filter_map(|leader| cluster.node(leader))
-        .map(endpoint)
-        .collect()
+    cluster.distinct_nodes(leaders).map(endpoint).collect()
 }
