@@ -3,9 +3,10 @@
 
 mod world;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use klamm_producer::{Cause, Error, Outcome, Producer, Record};
+use klamm_net::{ClientConfig, Cluster};
+use klamm_producer::{Cause, Error, Outcome, Producer, ProducerBuilder, Record};
 use klamm_testbroker::{ApiKey, ErrorCode, Fault, TestBroker};
 use world::{Ledger, World, eventually, soon};
 
@@ -174,6 +175,33 @@ async fn a_batch_that_was_only_ever_refused_is_reported_as_not_written() {
 }
 
 #[tokio::test]
+async fn retries_bound_the_attempts() {
+    let world = World::with_orders(1).await;
+    let producer = world.builder().retries(2).build().unwrap();
+    world.inject_produce(Fault::Error(ErrorCode::NOT_ENOUGH_REPLICAS).times(3));
+    let sent = producer
+        .send(Record::to("orders").value("v"))
+        .await
+        .unwrap();
+    let error = soon("the delivery", sent).await.unwrap_err();
+    let is_out_of_retries = matches!(
+        &error,
+        Error::Delivery {
+            cause: Cause::Retries(_),
+            ..
+        }
+    );
+    assert!(is_out_of_retries, "{error}");
+    assert_eq!(error.outcome(), Outcome::NotWritten);
+    assert_eq!(world.broker.requests(ApiKey::PRODUCE), 3);
+    let sent = producer
+        .send(Record::to("orders").value("v"))
+        .await
+        .unwrap();
+    assert_eq!(soon("the next one", sent).await.unwrap().offset, Some(0));
+}
+
+#[tokio::test]
 async fn a_batch_that_the_broker_finds_too_large_fails_alone() {
     let limit = [("max.message.bytes", "1000")];
     let builder = TestBroker::builder().topic_with("orders", 2, limit);
@@ -230,6 +258,30 @@ async fn records_follow_the_leader_from_node_to_node() {
     let results = ledger.settle().await;
     assert_eq!(results.acknowledged(), 300);
     results.check(&world.broker).unwrap();
+}
+
+#[tokio::test]
+async fn a_new_leader_is_found_without_waiting_for_long_however_often_it_moves() {
+    let builder = TestBroker::builder().nodes(2).topic("orders", 1);
+    let broker = builder.start().await.unwrap();
+    // With the pauses that users have.
+    let config = ClientConfig::new(&broker.bootstrap()).unwrap();
+    let cluster = soon("connecting", Cluster::connect(config)).await.unwrap();
+    let producer = ProducerBuilder::new(cluster)
+        .linger(Duration::ZERO)
+        .build()
+        .unwrap();
+    let mut slowest = Duration::ZERO;
+    for round in 0..6 {
+        broker.move_leader("orders", 0, 1 + round % 2).unwrap();
+        let started = Instant::now();
+        let sent = soon("send", producer.send(Record::to("orders")))
+            .await
+            .unwrap();
+        soon("the delivery", sent).await.unwrap();
+        slowest = slowest.max(started.elapsed());
+    }
+    assert!(slowest < Duration::from_millis(500), "{slowest:?}");
 }
 
 #[tokio::test]
