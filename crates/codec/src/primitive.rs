@@ -27,7 +27,7 @@ pub enum DecodeError {
     },
     /// The checksum in a record batch does not match its bytes.
     #[error(
-        "record batch at offset {base_offset} is corrupt: its CRC-32C says {stored:#010x}, its bytes say {computed:#010x}"
+        "record batch at offset {base_offset} is corrupt: its checksum says {stored:#010x}, its bytes say {computed:#010x}"
     )]
     Crc {
         /// Base offset of the batch.
@@ -37,9 +37,9 @@ pub enum DecodeError {
         /// Checksum of the bytes received.
         computed: u32,
     },
-    /// A record batch of a format this version of klamm does not read.
+    /// A record batch of a format that is not read, or not where it was found.
     #[error(
-        "record batch at offset {base_offset} has format version {magic}; only version 2 (Kafka 0.11 and later) is read"
+        "record batch at offset {base_offset} has format version {magic}, which is not supported here"
     )]
     UnsupportedMagic {
         /// Base offset of the batch.

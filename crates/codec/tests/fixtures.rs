@@ -19,14 +19,6 @@ fn fixtures() -> Vec<PathBuf> {
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "bin"))
         .collect();
-    // Message sets of versions 0 and 1 are not read yet.
-    let legacy = |file: &PathBuf| {
-        let name = file.file_name().unwrap().to_string_lossy();
-        ["v0-", "v1-", "several-"]
-            .iter()
-            .any(|prefix| name.starts_with(prefix))
-    };
-    files.retain(|file| !legacy(file));
     files.sort();
     files
 }
@@ -158,7 +150,7 @@ fn is_from_a_producer(header: &BatchHeader, bytes: &[u8]) -> bool {
 #[test]
 fn what_java_wrote_is_read_as_java_reads_it() {
     let fixtures = fixtures();
-    assert!(fixtures.len() > 50, "only {} fixtures", fixtures.len());
+    assert!(fixtures.len() > 70, "only {} fixtures", fixtures.len());
     for fixture in fixtures {
         let (ours, javas) = (dump(bytes_of(&fixture)), java_text_of(&fixture));
         for (ours, javas) in ours.lines().zip(javas.lines()) {

@@ -4,15 +4,17 @@ use bytes::Bytes;
 
 use super::encode::Header;
 use super::header::{
-    AT_LENGTH, BATCH_HEADER_BYTES, BatchHeader, LENGTH_PREFIX_BYTES, TimestampType, verify_crc,
+    AT_LENGTH, AT_MAGIC, BATCH_HEADER_BYTES, BatchHeader, LENGTH_PREFIX_BYTES, TimestampType,
+    verify_crc,
 };
 use crate::compress::{Compression, DecompressError, Decompressor};
+use crate::legacy;
 use crate::primitive::{DecodeError, Reader};
 
 /// Walks the batches in the records field of a fetch response.
 ///
 /// A partial batch at the end is normal (brokers cut at the byte limit) and is dropped. After an
-/// error the walk ends.
+/// error the walk ends. Messages of the formats before Kafka 0.11 (magic 0 and 1) are batches too.
 #[derive(Clone, Debug)]
 pub struct Batches {
     bytes: Bytes,
@@ -42,7 +44,12 @@ impl Batches {
         if batch_bytes > self.bytes.len() {
             return Ok(None);
         }
-        let header = BatchHeader::parse(&self.bytes)?;
+        let header = match self.bytes.get(AT_MAGIC) {
+            Some(&magic) if legacy::is_legacy(magic) => {
+                legacy::parse_header(&self.bytes[..batch_bytes])?
+            }
+            _ => BatchHeader::parse(&self.bytes)?,
+        };
         let bytes = self.bytes.split_to(batch_bytes);
         Ok(Some(Batch { header, bytes }))
     }
@@ -61,6 +68,9 @@ impl Iterator for Batches {
 }
 
 /// One whole batch as it came off the socket; its records may be compressed.
+///
+/// A compressed message of magic 0 or 1 tells how many records it holds, and the offset of its first, only as a
+/// [`RecordBatch`]; until then its header says 1 and the offset of its last.
 #[derive(Clone, Debug)]
 pub struct Batch {
     header: BatchHeader,
@@ -80,11 +90,14 @@ impl Batch {
         &self.bytes
     }
 
-    /// Compares the stored CRC-32C with that of the bytes.
+    /// Compares the stored CRC-32C (of a legacy message: CRC-32) with that of the bytes.
     ///
     /// # Errors
     /// [`DecodeError::Crc`] if they differ.
     pub fn verify_crc(&self) -> Result<(), DecodeError> {
+        if self.header.magic < 2 {
+            return legacy::verify_crc(&self.bytes, &self.header);
+        }
         verify_crc(&self.bytes, &self.header)
     }
 
@@ -97,6 +110,11 @@ impl Batch {
         decompressor: &mut Decompressor,
         limit: usize,
     ) -> Result<RecordBatch, DecompressError> {
+        if self.header.magic < 2 {
+            let (header, payload) =
+                legacy::into_records(self.header, &self.bytes, decompressor, limit)?;
+            return Ok(RecordBatch { header, payload });
+        }
         let id = self.header.attributes.compression_id();
         let compression = Compression::from_id(id).ok_or(DecompressError::UnknownCodec { id })?;
         let payload = self.bytes.slice(BATCH_HEADER_BYTES..);

@@ -257,15 +257,15 @@ fn forged_lengths_and_counts_are_errors() {
 }
 
 #[test]
-fn an_old_format_is_named_in_the_error() {
+fn a_format_that_is_not_known_yet_is_named_in_the_error() {
     let mut bytes = simple(1).to_vec();
-    bytes[16] = 1;
+    bytes[16] = 3;
     let error = Batches::new(Bytes::from(bytes))
         .next()
         .unwrap()
         .unwrap_err();
     assert!(matches!(
         error,
-        DecodeError::UnsupportedMagic { magic: 1, .. }
+        DecodeError::UnsupportedMagic { magic: 3, .. }
     ));
 }
