@@ -312,3 +312,6 @@ fn nullable<'a>(
         }),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,8 @@ use klamm_codec::batch::{
     Batch, BatchBuilder, BatchHeader, Batches, Header, ProducerIdentity, TimestampType,
 };
 use klamm_codec::compress::{Compression, Decompressor};
+use proptest::prelude::*;
+use proptest::sample::Index;
 
 const DECOMPRESSED_BYTES_MAX: usize = 1 << 20;
 
@@ -177,4 +179,30 @@ fn the_same_records_become_the_same_bytes_as_javas() {
     }
     // mixed, one, thousand, far-apart, and the three with a producer id
     assert_eq!(compared.len(), 7, "{compared:?}");
+}
+
+proptest! {
+    // Checksums are not looked at, so that the damage gets past them.
+    #[test]
+    fn damaged_bytes_give_records_or_an_error(
+        fixture: Index,
+        flips in proptest::collection::vec((any::<Index>(), any::<u8>()), 1..6),
+        end: Index,
+    ) {
+        let fixtures = fixtures();
+        let mut bytes = bytes_of(&fixtures[fixture.index(fixtures.len())]).to_vec();
+        for (at, value) in flips {
+            // Most damage where the lengths are.
+            let at = at.index(bytes.len()).min(at.index(200));
+            bytes[at] = value;
+        }
+        bytes.truncate(bytes.len() - end.index(bytes.len()) / 8);
+        let mut decompressor = Decompressor::new();
+        for batch in Batches::new(Bytes::from(bytes)).flatten() {
+            if let Ok(batch) = batch.into_records(&mut decompressor, DECOMPRESSED_BYTES_MAX) {
+                let read = batch.records().flatten().count();
+                prop_assert!(read <= batch.header().record_count as usize);
+            }
+        }
+    }
 }
