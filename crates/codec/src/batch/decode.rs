@@ -7,6 +7,7 @@ use super::header::{
     AT_LENGTH, AT_MAGIC, BATCH_HEADER_BYTES, BatchHeader, LENGTH_PREFIX_BYTES, TimestampType,
     verify_crc,
 };
+use super::small::SmallRecord;
 use crate::compress::{Compression, DecompressError, Decompressor};
 use crate::legacy;
 use crate::primitive::{DecodeError, Reader};
@@ -220,6 +221,31 @@ impl<'a> Records<'a> {
     }
 
     #[inline]
+    fn read_small(&mut self) -> Option<Record<'a>> {
+        let record = SmallRecord::read(self.reader.rest())?;
+        self.reader.go_on_at(record.rest);
+        Some(Record {
+            offset: self.offset(record.offset_delta),
+            timestamp: self.timestamp(record.timestamp_delta.into()),
+            key: record.key,
+            value: record.value,
+            headers: Headers::default(),
+        })
+    }
+
+    #[inline]
+    fn offset(&self, delta: i32) -> i64 {
+        self.base_offset.wrapping_add(delta.into())
+    }
+
+    #[inline]
+    fn timestamp(&self, delta: i64) -> i64 {
+        match self.append_time {
+            Some(timestamp) => timestamp,
+            None => self.base_timestamp.wrapping_add(delta),
+        }
+    }
+
     fn read(&mut self) -> Result<Record<'a>, DecodeError> {
         let record_bytes = self.reader.varint("record length")?;
         let Ok(record_bytes) = usize::try_from(record_bytes) else {
@@ -236,11 +262,8 @@ impl<'a> Records<'a> {
         let value = reader.varint_bytes("record value")?;
         let headers = Headers::read(&mut reader)?;
         Ok(Record {
-            offset: self.base_offset.wrapping_add(offset_delta.into()),
-            timestamp: match self.append_time {
-                Some(timestamp) => timestamp,
-                None => self.base_timestamp.wrapping_add(timestamp_delta),
-            },
+            offset: self.offset(offset_delta),
+            timestamp: self.timestamp(timestamp_delta),
             key,
             value,
             headers,
@@ -255,6 +278,10 @@ impl<'a> Iterator for Records<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         if self.left <= 0 {
             return None;
+        }
+        if let Some(record) = self.read_small() {
+            self.left -= 1;
+            return Some(Ok(record));
         }
         let record = self.read();
         self.left = if record.is_ok() { self.left - 1 } else { 0 };
@@ -349,4 +376,58 @@ fn read_header<'a>(reader: &mut Reader<'a>) -> Result<Header<'a>, DecodeError> {
         key,
         value: reader.varint_bytes("header value")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn records(bytes: &[u8]) -> Records<'_> {
+        Records {
+            reader: Reader::new(bytes),
+            left: 1,
+            base_offset: 1000,
+            base_timestamp: -1,
+            append_time: None,
+        }
+    }
+
+    proptest! {
+        // Bytes that are often records: length, attributes, deltas, key, value, headers.
+        #[test]
+        fn what_is_read_as_a_small_record_is_what_the_general_way_reads(
+            start in proptest::collection::vec(prop_oneof![0_u8..8, any::<u8>()], 0..12),
+            value in proptest::collection::vec(any::<u8>(), 0..200),
+            headers in prop_oneof![Just(0), 0_u8..3],
+            length in -2..2_i32,
+        ) {
+            let body = [&[0][..], &start, &value, &[headers]].concat();
+            let mut bytes = vec![0; 5];
+            let end = crate::primitive::write_varint(&mut bytes, 0, body.len() as i32 + length);
+            bytes.truncate(end);
+            bytes.extend(&body);
+            let (mut small, mut general) = (records(&bytes), records(&bytes));
+            if let Some(record) = small.read_small() {
+                prop_assert_eq!(Ok(record), general.read());
+                prop_assert_eq!(small.cursor(), general.cursor());
+            }
+        }
+    }
+
+    #[test]
+    fn a_record_with_three_byte_varints_is_small_and_one_with_more_is_not() {
+        for (bytes, is_small) in [(8000, true), (1 << 19, true), (1 << 20, false)] {
+            let mut builder = crate::batch::BatchBuilder::new(Vec::new());
+            builder.append(0, None, Some(&vec![7; bytes]), &[]);
+            let sealed = builder.seal(crate::batch::ProducerIdentity::NONE, false, None);
+            let payload = sealed.unwrap().bytes.slice(BATCH_HEADER_BYTES..);
+            assert_eq!(records(&payload).read_small().is_some(), is_small);
+            assert_eq!(
+                records(&payload).read().unwrap().value.unwrap().len(),
+                bytes
+            );
+        }
+    }
 }
