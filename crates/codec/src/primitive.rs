@@ -27,7 +27,7 @@ pub enum DecodeError {
     },
     /// The checksum in a record batch does not match its bytes.
     #[error(
-        "record batch at offset {base_offset} is corrupt: its CRC-32C says {stored:#010x}, its bytes say {computed:#010x}"
+        "record batch at offset {base_offset} is corrupt: its checksum says {stored:#010x}, its bytes say {computed:#010x}"
     )]
     Crc {
         /// Base offset of the batch.
@@ -37,9 +37,9 @@ pub enum DecodeError {
         /// Checksum of the bytes received.
         computed: u32,
     },
-    /// A record batch of a format this version of klamm does not read.
+    /// A record batch of a format that is not read, or not where it was found.
     #[error(
-        "record batch at offset {base_offset} has format version {magic}; only version 2 (Kafka 0.11 and later) is read"
+        "record batch at offset {base_offset} has format version {magic}, which is not supported here"
     )]
     UnsupportedMagic {
         /// Base offset of the batch.
@@ -56,12 +56,12 @@ pub const VARLONG_BYTES_MAX: usize = 10;
 
 /// Zigzag: small magnitudes, negative or not, become small unsigned numbers.
 #[inline]
-const fn zigzag32(value: i32) -> u32 {
+pub(crate) const fn zigzag32(value: i32) -> u32 {
     ((value << 1) ^ (value >> 31)) as u32
 }
 
 #[inline]
-const fn zigzag64(value: i64) -> u64 {
+pub(crate) const fn zigzag64(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)) as u64
 }
 
@@ -145,6 +145,18 @@ impl<'a> Reader<'a> {
     #[must_use]
     pub const fn left(&self) -> usize {
         self.bytes.len().saturating_sub(self.at)
+    }
+
+    /// What was not read yet.
+    #[inline]
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+
+    /// Goes on where `rest`, an end of this reader's bytes, begins.
+    #[inline]
+    pub(crate) fn go_on_at(&mut self, rest: &[u8]) {
+        self.at = self.bytes.len() - rest.len();
     }
 
     /// The next `count` bytes.

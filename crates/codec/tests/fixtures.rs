@@ -9,6 +9,8 @@ use klamm_codec::batch::{
     Batch, BatchBuilder, BatchHeader, Batches, Header, ProducerIdentity, TimestampType,
 };
 use klamm_codec::compress::{Compression, Decompressor};
+use proptest::prelude::*;
+use proptest::sample::Index;
 
 const DECOMPRESSED_BYTES_MAX: usize = 1 << 20;
 
@@ -19,14 +21,6 @@ fn fixtures() -> Vec<PathBuf> {
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "bin"))
         .collect();
-    // Message sets of versions 0 and 1 are not read yet.
-    let legacy = |file: &PathBuf| {
-        let name = file.file_name().unwrap().to_string_lossy();
-        ["v0-", "v1-", "several-"]
-            .iter()
-            .any(|prefix| name.starts_with(prefix))
-    };
-    files.retain(|file| !legacy(file));
     files.sort();
     files
 }
@@ -158,7 +152,7 @@ fn is_from_a_producer(header: &BatchHeader, bytes: &[u8]) -> bool {
 #[test]
 fn what_java_wrote_is_read_as_java_reads_it() {
     let fixtures = fixtures();
-    assert!(fixtures.len() > 50, "only {} fixtures", fixtures.len());
+    assert!(fixtures.len() > 70, "only {} fixtures", fixtures.len());
     for fixture in fixtures {
         let (ours, javas) = (dump(bytes_of(&fixture)), java_text_of(&fixture));
         for (ours, javas) in ours.lines().zip(javas.lines()) {
@@ -185,4 +179,30 @@ fn the_same_records_become_the_same_bytes_as_javas() {
     }
     // mixed, one, thousand, far-apart, and the three with a producer id
     assert_eq!(compared.len(), 7, "{compared:?}");
+}
+
+proptest! {
+    // Checksums are not looked at, so that the damage gets past them.
+    #[test]
+    fn damaged_bytes_give_records_or_an_error(
+        fixture: Index,
+        flips in proptest::collection::vec((any::<Index>(), any::<u8>()), 1..6),
+        end: Index,
+    ) {
+        let fixtures = fixtures();
+        let mut bytes = bytes_of(&fixtures[fixture.index(fixtures.len())]).to_vec();
+        for (at, value) in flips {
+            // Most damage where the lengths are.
+            let at = at.index(bytes.len()).min(at.index(200));
+            bytes[at] = value;
+        }
+        bytes.truncate(bytes.len() - end.index(bytes.len()) / 8);
+        let mut decompressor = Decompressor::new();
+        for batch in Batches::new(Bytes::from(bytes)).flatten() {
+            if let Ok(batch) = batch.into_records(&mut decompressor, DECOMPRESSED_BYTES_MAX) {
+                let read = batch.records().flatten().count();
+                prop_assert!(read <= batch.header().record_count as usize);
+            }
+        }
+    }
 }

@@ -4,15 +4,18 @@ use bytes::Bytes;
 
 use super::encode::Header;
 use super::header::{
-    AT_LENGTH, BATCH_HEADER_BYTES, BatchHeader, LENGTH_PREFIX_BYTES, TimestampType, verify_crc,
+    AT_LENGTH, AT_MAGIC, BATCH_HEADER_BYTES, BatchHeader, LENGTH_PREFIX_BYTES, TimestampType,
+    verify_crc,
 };
+use super::small::SmallRecord;
 use crate::compress::{Compression, DecompressError, Decompressor};
+use crate::legacy;
 use crate::primitive::{DecodeError, Reader};
 
 /// Walks the batches in the records field of a fetch response.
 ///
 /// A partial batch at the end is normal (brokers cut at the byte limit) and is dropped. After an
-/// error the walk ends.
+/// error the walk ends. Messages of the formats before Kafka 0.11 (magic 0 and 1) are batches too.
 #[derive(Clone, Debug)]
 pub struct Batches {
     bytes: Bytes,
@@ -42,7 +45,12 @@ impl Batches {
         if batch_bytes > self.bytes.len() {
             return Ok(None);
         }
-        let header = BatchHeader::parse(&self.bytes)?;
+        let header = match self.bytes.get(AT_MAGIC) {
+            Some(&magic) if legacy::is_legacy(magic) => {
+                legacy::parse_header(&self.bytes[..batch_bytes])?
+            }
+            _ => BatchHeader::parse(&self.bytes)?,
+        };
         let bytes = self.bytes.split_to(batch_bytes);
         Ok(Some(Batch { header, bytes }))
     }
@@ -61,6 +69,9 @@ impl Iterator for Batches {
 }
 
 /// One whole batch as it came off the socket; its records may be compressed.
+///
+/// A compressed message of magic 0 or 1 tells how many records it holds, and the offset of its first, only as a
+/// [`RecordBatch`]; until then its header says 1 and the offset of its last.
 #[derive(Clone, Debug)]
 pub struct Batch {
     header: BatchHeader,
@@ -80,11 +91,14 @@ impl Batch {
         &self.bytes
     }
 
-    /// Compares the stored CRC-32C with that of the bytes.
+    /// Compares the stored CRC-32C (of a legacy message: CRC-32) with that of the bytes.
     ///
     /// # Errors
     /// [`DecodeError::Crc`] if they differ.
     pub fn verify_crc(&self) -> Result<(), DecodeError> {
+        if self.header.magic < 2 {
+            return legacy::verify_crc(&self.bytes, &self.header);
+        }
         verify_crc(&self.bytes, &self.header)
     }
 
@@ -97,6 +111,11 @@ impl Batch {
         decompressor: &mut Decompressor,
         limit: usize,
     ) -> Result<RecordBatch, DecompressError> {
+        if self.header.magic < 2 {
+            let (header, payload) =
+                legacy::into_records(self.header, &self.bytes, decompressor, limit)?;
+            return Ok(RecordBatch { header, payload });
+        }
         let id = self.header.attributes.compression_id();
         let compression = Compression::from_id(id).ok_or(DecompressError::UnknownCodec { id })?;
         let payload = self.bytes.slice(BATCH_HEADER_BYTES..);
@@ -202,6 +221,31 @@ impl<'a> Records<'a> {
     }
 
     #[inline]
+    fn read_small(&mut self) -> Option<Record<'a>> {
+        let record = SmallRecord::read(self.reader.rest())?;
+        self.reader.go_on_at(record.rest);
+        Some(Record {
+            offset: self.offset(record.offset_delta),
+            timestamp: self.timestamp(record.timestamp_delta.into()),
+            key: record.key,
+            value: record.value,
+            headers: Headers::default(),
+        })
+    }
+
+    #[inline]
+    fn offset(&self, delta: i32) -> i64 {
+        self.base_offset.wrapping_add(delta.into())
+    }
+
+    #[inline]
+    fn timestamp(&self, delta: i64) -> i64 {
+        match self.append_time {
+            Some(timestamp) => timestamp,
+            None => self.base_timestamp.wrapping_add(delta),
+        }
+    }
+
     fn read(&mut self) -> Result<Record<'a>, DecodeError> {
         let record_bytes = self.reader.varint("record length")?;
         let Ok(record_bytes) = usize::try_from(record_bytes) else {
@@ -218,11 +262,8 @@ impl<'a> Records<'a> {
         let value = reader.varint_bytes("record value")?;
         let headers = Headers::read(&mut reader)?;
         Ok(Record {
-            offset: self.base_offset.wrapping_add(offset_delta.into()),
-            timestamp: match self.append_time {
-                Some(timestamp) => timestamp,
-                None => self.base_timestamp.wrapping_add(timestamp_delta),
-            },
+            offset: self.offset(offset_delta),
+            timestamp: self.timestamp(timestamp_delta),
             key,
             value,
             headers,
@@ -237,6 +278,10 @@ impl<'a> Iterator for Records<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         if self.left <= 0 {
             return None;
+        }
+        if let Some(record) = self.read_small() {
+            self.left -= 1;
+            return Some(Ok(record));
         }
         let record = self.read();
         self.left = if record.is_ok() { self.left - 1 } else { 0 };
@@ -331,4 +376,58 @@ fn read_header<'a>(reader: &mut Reader<'a>) -> Result<Header<'a>, DecodeError> {
         key,
         value: reader.varint_bytes("header value")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn records(bytes: &[u8]) -> Records<'_> {
+        Records {
+            reader: Reader::new(bytes),
+            left: 1,
+            base_offset: 1000,
+            base_timestamp: -1,
+            append_time: None,
+        }
+    }
+
+    proptest! {
+        // Bytes that are often records: length, attributes, deltas, key, value, headers.
+        #[test]
+        fn what_is_read_as_a_small_record_is_what_the_general_way_reads(
+            start in proptest::collection::vec(prop_oneof![0_u8..8, any::<u8>()], 0..12),
+            value in proptest::collection::vec(any::<u8>(), 0..200),
+            headers in prop_oneof![Just(0), 0_u8..3],
+            length in -2..2_i32,
+        ) {
+            let body = [&[0][..], &start, &value, &[headers]].concat();
+            let mut bytes = vec![0; 5];
+            let end = crate::primitive::write_varint(&mut bytes, 0, body.len() as i32 + length);
+            bytes.truncate(end);
+            bytes.extend(&body);
+            let (mut small, mut general) = (records(&bytes), records(&bytes));
+            if let Some(record) = small.read_small() {
+                prop_assert_eq!(Ok(record), general.read());
+                prop_assert_eq!(small.cursor(), general.cursor());
+            }
+        }
+    }
+
+    #[test]
+    fn a_record_with_three_byte_varints_is_small_and_one_with_more_is_not() {
+        for (bytes, is_small) in [(8000, true), (1 << 19, true), (1 << 20, false)] {
+            let mut builder = crate::batch::BatchBuilder::new(Vec::new());
+            builder.append(0, None, Some(&vec![7; bytes]), &[]);
+            let sealed = builder.seal(crate::batch::ProducerIdentity::NONE, false, None);
+            let payload = sealed.unwrap().bytes.slice(BATCH_HEADER_BYTES..);
+            assert_eq!(records(&payload).read_small().is_some(), is_small);
+            assert_eq!(
+                records(&payload).read().unwrap().value.unwrap().len(),
+                bytes
+            );
+        }
+    }
 }

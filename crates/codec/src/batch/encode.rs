@@ -10,6 +10,7 @@ use super::header::{
     AT_CRC, AT_LENGTH, AT_MAGIC, AT_PRODUCER_ID, Attributes, BATCH_HEADER_BYTES, CRC_START,
     LENGTH_PREFIX_BYTES,
 };
+use super::small::{Prefix, Word};
 use crate::compress::{CompressError, Compressor};
 use crate::primitive::{
     VARINT_BYTES_MAX, VARLONG_BYTES_MAX, varint_size, varlong_size, write_varint, write_varlong,
@@ -75,11 +76,22 @@ pub fn record_bytes_max(key: Option<&[u8]>, value: Option<&[u8]>, headers: &[Hea
 /// Key, value and headers with their lengths.
 #[inline]
 fn body_bytes(key: Option<&[u8]>, value: Option<&[u8]>, headers: &[Header<'_>]) -> usize {
-    let mut bytes = nullable_bytes(key) + nullable_bytes(value) + varint_size(headers.len() as i32);
+    nullable_bytes(key) + nullable_bytes(value) + headers_bytes(headers)
+}
+
+#[inline]
+fn headers_bytes(headers: &[Header<'_>]) -> usize {
+    let mut bytes = varint_size(headers.len() as i32);
     for header in headers {
         bytes += nullable_bytes(Some(header.key)) + nullable_bytes(header.value);
     }
     bytes
+}
+
+/// As on the wire: -1 is null.
+#[inline]
+fn length(bytes: Option<&[u8]>) -> i32 {
+    bytes.map_or(-1, |bytes| bytes.len() as i32)
 }
 
 #[inline]
@@ -163,6 +175,57 @@ impl BatchBuilder {
             self.max_timestamp = timestamp;
         }
         let timestamp_delta = timestamp.wrapping_sub(self.base_timestamp);
+        if self
+            .append_small(timestamp_delta, key, value, headers)
+            .is_none()
+        {
+            self.append_large(timestamp_delta, key, value, headers);
+        }
+        self.append_headers(headers);
+
+        self.record_count += 1;
+        index as u32
+    }
+
+    /// Appends what stands before the headers, if the record is small and there is room to write in fixed steps.
+    #[inline]
+    fn append_small(
+        &mut self,
+        timestamp_delta: i64,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: &[Header<'_>],
+    ) -> Option<()> {
+        let value_length = Word::int(length(value))?;
+        let (key_length, index) = (length(key), self.record_count);
+        let (key, value) = (key.unwrap_or_default(), value.unwrap_or_default());
+        let body_bytes = key.len() + value_length.bytes() + value.len() + headers_bytes(headers);
+        let prefix = Prefix::new(timestamp_delta, index, key_length, body_bytes)?;
+        let bytes = &mut self.bytes;
+        bytes.reserve(prefix.bytes() + body_bytes);
+        let room = bytes.capacity() - bytes.len();
+        if room < Prefix::ROOM || room < prefix.bytes() + key.len() + Word::ROOM {
+            return None;
+        }
+        prefix.append_to(bytes);
+        if !key.is_empty() {
+            bytes.extend_from_slice(key);
+        }
+        value_length.append_to(bytes);
+        bytes.extend_from_slice(value);
+        Some(())
+    }
+
+    /// Appends what stands before the headers.
+    #[inline(never)]
+    fn append_large(
+        &mut self,
+        timestamp_delta: i64,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: &[Header<'_>],
+    ) {
+        let index = self.record_count;
         let record_bytes = 1
             + varlong_size(timestamp_delta)
             + varint_size(index)
@@ -175,7 +238,7 @@ impl BatchBuilder {
         at += 1; // attributes, unused by every version so far
         at = write_varlong(&mut prefix, at, timestamp_delta);
         at = write_varint(&mut prefix, at, index);
-        at = write_varint(&mut prefix, at, key.map_or(-1, |key| key.len() as i32));
+        at = write_varint(&mut prefix, at, length(key));
         if let Some(key) = key
             && !key.is_empty()
         {
@@ -183,17 +246,9 @@ impl BatchBuilder {
             self.bytes.extend_from_slice(key);
             at = 0;
         }
-        at = write_varint(
-            &mut prefix,
-            at,
-            value.map_or(-1, |value| value.len() as i32),
-        );
+        at = write_varint(&mut prefix, at, length(value));
         self.bytes.extend_from_slice(&prefix[..at]);
         self.bytes.extend_from_slice(value.unwrap_or_default());
-        self.append_headers(headers);
-
-        self.record_count += 1;
-        index as u32
     }
 
     #[inline]

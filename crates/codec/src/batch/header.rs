@@ -74,9 +74,9 @@ pub struct BatchHeader {
     pub batch_bytes: usize,
     /// Epoch of the leader that appended it; -1 from a producer.
     pub partition_leader_epoch: i32,
-    /// Format version; 2 in every header that [`BatchHeader::parse`] returns.
+    /// Format version: 2 in every header that [`BatchHeader::parse`] returns, 0 or 1 of legacy messages.
     pub magic: i8,
-    /// CRC-32C of the bytes from the attributes to the end.
+    /// CRC-32C of the bytes from the attributes to the end; of legacy messages the CRC-32 from the magic.
     pub crc: u32,
     /// Codec, timestamp type, transactional and control bits.
     pub attributes: Attributes,

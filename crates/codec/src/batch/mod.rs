@@ -23,6 +23,7 @@
 mod decode;
 mod encode;
 mod header;
+mod small;
 
 pub use decode::{Batch, Batches, Headers, Record, RecordBatch, RecordCursor, Records};
 pub use encode::{BatchBuilder, Header, ProducerIdentity, SealedBatch, record_bytes_max};

@@ -1,0 +1,157 @@
+//! Records whose numbers are small, read and written in registers.
+//!
+//! Nearly all records are: shorter than 1 MiB, close to their batch's first in offset and time. Reading one takes no step that
+//! carries an error, and writing one puts all that stands before the key together before it touches memory.
+//! Every other record, and every broken one, goes the general way, which tells what is wrong.
+
+use crate::primitive::{zigzag32, zigzag64};
+
+/// A record without headers, as it lies in its batch.
+pub(super) struct SmallRecord<'a> {
+    pub(super) timestamp_delta: i32,
+    pub(super) offset_delta: i32,
+    pub(super) key: Option<&'a [u8]>,
+    pub(super) value: Option<&'a [u8]>,
+    /// Bytes that follow it.
+    pub(super) rest: &'a [u8],
+}
+
+impl<'a> SmallRecord<'a> {
+    /// The record at the start of `bytes`, if it is whole, small and without headers.
+    #[inline]
+    pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
+        let (record_bytes, bytes) = varint(bytes)?;
+        let (record, rest) = bytes.split_at_checked(usize::try_from(record_bytes).ok()?)?;
+        let (_attributes, record) = record.split_first()?;
+        let (timestamp_delta, record) = varint(record)?;
+        let (offset_delta, record) = varint(record)?;
+        let (key, record) = nullable(record)?;
+        let (value, record) = nullable(record)?;
+        (record == [0]).then_some(Self {
+            timestamp_delta,
+            offset_delta,
+            key,
+            value,
+            rest,
+        })
+    }
+}
+
+/// A zigzag varint of at most three bytes, and what follows.
+#[inline]
+fn varint(bytes: &[u8]) -> Option<(i32, &[u8])> {
+    let (value, rest) = match bytes {
+        [a @ 0..0x80, rest @ ..] => (u32::from(*a), rest),
+        [a, b @ 0..0x80, rest @ ..] => (u32::from(*a & 0x7f) | u32::from(*b) << 7, rest),
+        [a, b, c @ 0..0x80, rest @ ..] => (
+            u32::from(*a & 0x7f) | u32::from(*b & 0x7f) << 7 | u32::from(*c) << 14,
+            rest,
+        ),
+        _ => return None,
+    };
+    Some(((value >> 1) as i32 ^ -((value & 1) as i32), rest))
+}
+
+/// Bytes behind their length, where -1 means null, and what follows.
+#[inline]
+fn nullable(bytes: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
+    match varint(bytes)? {
+        (-1, rest) => Some((None, rest)),
+        (length, rest) => {
+            let (taken, rest) = rest.split_at_checked(usize::try_from(length).ok()?)?;
+            Some((Some(taken), rest))
+        }
+    }
+}
+
+/// A few bytes, the first lowest.
+#[derive(Clone, Copy)]
+pub(super) struct Word {
+    bits: u64,
+    bytes: usize,
+}
+
+impl Word {
+    /// Room that [`Word::append_to`] needs.
+    pub(super) const ROOM: usize = 8;
+
+    #[inline]
+    pub(super) fn int(value: i32) -> Option<Self> {
+        Self::varint(zigzag32(value).into())
+    }
+
+    /// A varint of at most three bytes. Branches, as neighbours are alike and the shifts that would replace them wait for
+    /// each other.
+    #[inline]
+    fn varint(value: u64) -> Option<Self> {
+        let (bits, bytes) = match value {
+            0..0x80 => (value, 1),
+            0x80..0x4000 => (value & 0x7f | 0x80 | value >> 7 << 8, 2),
+            0x4000..0x20_0000 => (
+                value & 0x7f | (value & 0x3f80) << 1 | 0x8080 | value >> 14 << 16,
+                3,
+            ),
+            _ => return None,
+        };
+        Some(Self { bits, bytes })
+    }
+
+    /// Both, which take at most eight bytes.
+    #[inline]
+    fn then(self, next: Self) -> Self {
+        Self {
+            bits: self.bits | next.bits << (8 * self.bytes),
+            bytes: self.bytes + next.bytes,
+        }
+    }
+
+    /// Appends it; where there is less room the buffer would grow. A copy of a fixed length takes a few instructions, one of a variable
+    /// length a call.
+    #[inline]
+    pub(super) fn append_to(self, into: &mut Vec<u8>) {
+        let end = into.len() + self.bytes;
+        into.extend_from_slice(&self.bits.to_le_bytes());
+        into.truncate(end);
+    }
+
+    #[inline]
+    pub(super) fn bytes(self) -> usize {
+        self.bytes
+    }
+}
+
+/// What stands before a record's key: length, attributes and timestamp delta; offset delta and length of the key.
+pub(super) struct Prefix(Word, Word);
+
+impl Prefix {
+    /// Room that [`Prefix::append_to`] needs.
+    pub(super) const ROOM: usize = 2 * Word::ROOM;
+
+    /// For a record with `body_bytes` behind the key's length.
+    #[inline]
+    pub(super) fn new(
+        timestamp_delta: i64,
+        offset_delta: i32,
+        key_length: i32,
+        body_bytes: usize,
+    ) -> Option<Self> {
+        let timestamp_delta = Word::varint(zigzag64(timestamp_delta))?;
+        let offset_and_key = Word::int(offset_delta)?.then(Word::int(key_length)?);
+        let record_bytes = 1 + timestamp_delta.bytes + offset_and_key.bytes + body_bytes;
+        let length = Word::varint((record_bytes as u64) << 1)?;
+        let attributes = Word { bits: 0, bytes: 1 }; // unused by every version so far
+        let start = length.then(attributes).then(timestamp_delta);
+        Some(Self(start, offset_and_key))
+    }
+
+    #[inline]
+    pub(super) fn bytes(&self) -> usize {
+        self.0.bytes + self.1.bytes
+    }
+
+    #[inline]
+    pub(super) fn append_to(&self, into: &mut Vec<u8>) {
+        self.0.append_to(into);
+        self.1.append_to(into);
+    }
+}
