@@ -404,7 +404,8 @@ impl Shapes {
             "{}_{version}",
             screaming(&format!("{of_api}{}", shape.name))
         );
-        self.text += &format!("static {name}: Shape = {}\n", key.1);
+        self.text
+            .extend(["static ", &name, ": Shape = ", &key.1, "\n"]);
         self.names.insert(key, name.clone());
         name
     }

@@ -75,7 +75,9 @@ pub const fn memory_max(body_bytes: usize) -> usize {
 /// [`GuardError`] if the message crate must not decode it.
 pub fn check(api: ApiKey, version: i16, body: &[u8]) -> Result<(), GuardError> {
     let response = response(api, version).ok_or(GuardError::NotSpoken { api, version })?;
-    walk::walk(response, body, memory_max(body.len())).map(drop)
+    walk::walk(response, body, memory_max(body.len()))
+        .map(drop)
+        .map_err(|error| *error)
 }
 
 fn response(api: ApiKey, version: i16) -> Option<&'static walk::Response> {
