@@ -9,8 +9,10 @@ const UNKNOWN_TAG: u32 = 1000;
 /// What a body's writer has to choose.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Choice {
-    /// How many elements an array has, at this depth of arrays.
+    /// How many strings or structs an array has, at this depth of arrays.
     Elements(usize),
+    /// How many numbers an array of them has.
+    Numbers,
     /// How long a string is.
     StringBytes,
     /// Whether a nullable struct, or a tagged field that the schema knows, is there.
@@ -52,7 +54,8 @@ impl Writer<'_> {
                     self.ones(length);
                 }
                 Field::FixedArray(_, bytes) => {
-                    let count = self.array(length_min);
+                    let count = length_min.max((self.choose)(Choice::Numbers));
+                    self.count(count, 4);
                     self.ones(count * bytes);
                 }
                 Field::StringArray(_) => {
