@@ -16,6 +16,7 @@ pub mod compress;
 pub mod error_code;
 pub mod fetch_response;
 pub mod frame;
+pub mod guard;
 mod legacy;
 pub mod messages;
 pub mod murmur2;

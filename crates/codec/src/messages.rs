@@ -10,7 +10,7 @@ use kafka_protocol::protocol::{Decodable, HeaderVersion};
 pub use uuid::Uuid;
 
 use crate::api::{self, Request};
-use crate::frame;
+use crate::{frame, guard};
 
 /// A message that could not be written or read.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -22,7 +22,7 @@ pub struct MessageError {
     pub version: i16,
     /// "encode" or "decode".
     pub action: &'static str,
-    /// What the message crate says.
+    /// What the guard or the message crate says.
     pub reason: String,
 }
 
@@ -62,12 +62,11 @@ pub fn decode_response<R: Request>(
     version: i16,
 ) -> Result<R::Response, MessageError> {
     let flexible = R::Response::header_version(version) >= 1;
-    let mut body = frame::response_body(frame, flexible).map_err(|error| MessageError {
-        api: R::API,
-        version,
-        action: "decode",
-        reason: error.to_string(),
-    })?;
+    let mut body = frame::response_body(frame, flexible)
+        .map_err(|error| message_error::<R>(version, "decode", &error))?;
+    // The message crate trusts counts and lengths; nothing from the network may reach it unchecked.
+    guard::check(R::API, version, &body)
+        .map_err(|error| message_error::<R>(version, "decode", &error))?;
     R::Response::decode(&mut body, version)
         .map_err(|error| message_error::<R>(version, "decode", &error))
 }
