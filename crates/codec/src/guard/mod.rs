@@ -1,24 +1,28 @@
 //! The guard before the message crate: a walk over the body of a response that checks every length and count.
 //!
 //! The message crate reserves memory for as many elements as an array claims to have: a body of nine bytes makes it
-//! ask for 412 GB, which ends the process. So a body is walked over first, by tables made from Kafka's message
-//! schemas, and whatever the walk refuses never reaches the message crate.
+//! ask for 412 GB, which ends the process. So a body is walked over first, led by tables made from Kafka's message
+//! schemas, and what the walk refuses never reaches the message crate.
 //!
-//! Owns: the tables of the responses in [`ApiKey::ALL`](crate::ApiKey::ALL) in the versions that klamm speaks, the walk.
-//! Does not: build anything, check UTF-8 or misplaced nulls (the message crate does, and needs no memory for it), guard
-//! the readers in this crate that are written by hand: they check as they read.
+//! Owns: the tables of the responses in [`ApiKey::ALL`] in the versions that klamm speaks, the walk.
+//! Does not: build anything, check UTF-8 or nulls that the schema forbids (the message crate refuses both without
+//! reserving for them), guard the readers of this crate that are written by hand: they check as they read.
 //!
 //! Invariants
-//! - a body that passes holds as many elements and bytes as it claims, in every array, string, tagged field and struct,
-//!   and ends where its message ends: no broker sends more for a version it was asked in
-//! - decoding what passes reserves at most `16 x body + 4 MiB` ([`memory_max`])
-//! - the walk allocates nothing, reads each byte of a length once and skips the rest; its depth is that of the schema
+//! - what passes holds all bytes and elements that its strings, arrays, tagged fields and structs claim, and ends where
+//!   its message ends: a broker sends no more in a version that was asked for (seen with 2.8 and 4.4, all APIs)
+//! - decoding what passes takes [`memory_max`] at most: `16 x body + 4 MiB`
+//! - the walk reads lengths, skips the rest, goes as deep as the schema, and allocates nothing but an error
 //!
-//! About the bound: elements are larger in memory than on the wire. A row of `CreateAcls` that says "done" takes 4 bytes
-//! and becomes 64, and a tagged field that the message crate does not know takes a map of 416 bytes from the 3 that it
-//! may have on the wire. Answers that brokers really give stay below a factor of 8 where they are large and carry no unknown tagged
-//! fields; the factor leaves room for one such field in each partition, should a later broker send it, and the constant
-//! for small answers that are dense.
+//! About the bound: elements are larger in memory than on the wire. A result of `CreateAcls` without error takes 4 bytes
+//! and becomes 64; a tagged field that the message crate does not know takes 3 and becomes a map of 416. So 4 x body
+//! can't hold, and without a bound it would be 120 x body for an array of the densest elements. What brokers really send
+//! mostly stays below 8 x body where it is large; 16 and the constant leave room for small dense answers and for a
+//! newer broker's tagged field in each of many thousand partitions.
+//!
+//! Cost: 84 us for metadata of 1000 topics with 12 partitions of 3 replicas (version 12, 548 kB); the message crate
+//! then takes 825 us to decode it and 310 us to drop it. With 1 replica each it is 84 beside 1510 us. Measured on
+//! 2 busy cores of an AMD EPYC, rustc 1.95, release with thin LTO, median of 201 runs on the same body.
 
 // Made with a line per struct.
 #[rustfmt::skip]
