@@ -160,6 +160,7 @@ impl BatchBuilder {
 
     /// Writes a record; returns its index in the batch. `timestamp` is in milliseconds since the
     /// Unix epoch.
+    #[inline]
     pub fn append(
         &mut self,
         timestamp: i64,
