@@ -44,8 +44,7 @@ pub(crate) const fn is_legacy(magic: u8) -> bool {
 /// The header of a batch for `message`, one whole message. How many records a wrapper holds shows when it is opened;
 /// until then it says 1, and that the first has the offset of the last.
 pub(crate) fn parse_header(message: &[u8]) -> Result<BatchHeader, DecodeError> {
-    let mut reader = Reader::new(message);
-    let fixed = Fixed::read(&mut reader)?;
+    let fixed = Message::parse(message)?.fixed;
     if fixed.offset < 0 {
         return Err(DecodeError::Invalid {
             what: "message offset",
@@ -236,11 +235,18 @@ struct Message<'a> {
 impl<'a> Message<'a> {
     fn parse(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(bytes);
-        Ok(Self {
+        let message = Self {
             fixed: Fixed::read(&mut reader)?,
             key: nullable(&mut reader, "message key")?,
             value: nullable(&mut reader, "message value")?,
-        })
+        };
+        if reader.left() > 0 {
+            return Err(DecodeError::Invalid {
+                what: "bytes after the message value",
+                value: reader.left() as i64,
+            });
+        }
+        Ok(message)
     }
 
     /// As a record of a record batch.

@@ -27,7 +27,7 @@ pub enum DecodeError {
     },
     /// The checksum in a record batch does not match its bytes.
     #[error(
-        "record batch at offset {base_offset} is corrupt: its checksum says {stored:#010x}, its bytes say {computed:#010x}"
+        "record batch at offset {base_offset} is corrupt: its CRC says {stored:#010x}, its bytes say {computed:#010x}"
     )]
     Crc {
         /// Base offset of the batch.

@@ -223,13 +223,17 @@ impl<'a> Records<'a> {
     #[inline]
     fn read_small(&mut self) -> Option<Record<'a>> {
         let record = SmallRecord::read(self.reader.rest())?;
+        let headers = match record.headers {
+            [0] => Headers::default(),
+            bytes => Headers::read(&mut Reader::new(bytes)).ok()?,
+        };
         self.reader.go_on_at(record.rest);
         Some(Record {
             offset: self.offset(record.offset_delta),
             timestamp: self.timestamp(record.timestamp_delta.into()),
             key: record.key,
             value: record.value,
-            headers: Headers::default(),
+            headers,
         })
     }
 
@@ -246,6 +250,7 @@ impl<'a> Records<'a> {
         }
     }
 
+    #[cold]
     fn read(&mut self) -> Result<Record<'a>, DecodeError> {
         let record_bytes = self.reader.varint("record length")?;
         let Ok(record_bytes) = usize::try_from(record_bytes) else {

@@ -160,6 +160,7 @@ impl BatchBuilder {
 
     /// Writes a record; returns its index in the batch. `timestamp` is in milliseconds since the
     /// Unix epoch.
+    #[inline]
     pub fn append(
         &mut self,
         timestamp: i64,
@@ -232,7 +233,8 @@ impl BatchBuilder {
             + body_bytes(key, value, headers);
 
         // One reservation, then copies that cannot grow the buffer.
-        self.bytes.reserve(VARINT_BYTES_MAX + record_bytes);
+        self.bytes
+            .reserve(varint_size(record_bytes as i32) + record_bytes);
         let mut prefix = [0; 4 * VARINT_BYTES_MAX + VARLONG_BYTES_MAX + 1];
         let mut at = write_varint(&mut prefix, 0, record_bytes as i32);
         at += 1; // attributes, unused by every version so far

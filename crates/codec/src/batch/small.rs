@@ -6,18 +6,20 @@
 
 use crate::primitive::{zigzag32, zigzag64};
 
-/// A record without headers, as it lies in its batch.
+/// A record as it lies in its batch.
 pub(super) struct SmallRecord<'a> {
     pub(super) timestamp_delta: i32,
     pub(super) offset_delta: i32,
     pub(super) key: Option<&'a [u8]>,
     pub(super) value: Option<&'a [u8]>,
+    /// Headers, not looked at yet, with their count.
+    pub(super) headers: &'a [u8],
     /// Bytes that follow it.
     pub(super) rest: &'a [u8],
 }
 
 impl<'a> SmallRecord<'a> {
-    /// The record at the start of `bytes`, if it is whole, small and without headers.
+    /// The record at the start of `bytes`, if it is whole and small.
     #[inline]
     pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
         let (record_bytes, bytes) = varint(bytes)?;
@@ -27,11 +29,12 @@ impl<'a> SmallRecord<'a> {
         let (offset_delta, record) = varint(record)?;
         let (key, record) = nullable(record)?;
         let (value, record) = nullable(record)?;
-        (record == [0]).then_some(Self {
+        Some(Self {
             timestamp_delta,
             offset_delta,
             key,
             value,
+            headers: record,
             rest,
         })
     }

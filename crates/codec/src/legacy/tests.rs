@@ -42,6 +42,13 @@ fn set(magic: i8, offsets: &[i64]) -> Vec<u8> {
         .collect()
 }
 
+/// One message, longer by a byte.
+fn with_more(mut message: Vec<u8>) -> Vec<u8> {
+    message.push(0);
+    message[11] += 1;
+    message
+}
+
 fn first(bytes: Vec<u8>) -> Batch {
     Batches::new(Bytes::from(bytes)).next().unwrap().unwrap()
 }
@@ -104,6 +111,10 @@ fn contradictions_inside_a_wrapper_are_errors() {
             "a record batch inside",
             wrapper(1, 5, &message(2, 0, 5, None)),
         ),
+        (
+            "bytes after the value",
+            wrapper(1, 5, &with_more(set(1, &[5]))),
+        ),
         ("no value", message(1, gzip, 5, None)),
         ("zstd", message(1, Compression::Zstd.id(), 5, Some(b"x"))),
         ("unknown codec", message(1, 7, 5, Some(b"x"))),
@@ -132,14 +143,20 @@ fn bits_that_had_no_meaning_make_no_control_records() {
 }
 
 #[test]
-fn a_flipped_bit_is_noticed_by_the_checksum() {
+fn a_flipped_bit_is_noticed_by_the_checksum_if_not_before() {
     let whole = message(1, 0, 5, Some(b"value"));
-    for at in 17..whole.len() {
+    let mut by_checksum = 0;
+    for at in 16..whole.len() {
         let mut bytes = whole.clone();
         bytes[at] ^= 1;
-        let error = first(bytes).verify_crc();
-        assert!(matches!(error, Err(DecodeError::Crc { .. })), "byte {at}");
+        if let Ok(batch) = Batches::new(Bytes::from(bytes)).next().unwrap() {
+            let error = batch.verify_crc();
+            assert!(matches!(error, Err(DecodeError::Crc { .. })), "byte {at}");
+            by_checksum += 1;
+        }
     }
+    // All but magic and the two lengths.
+    assert_eq!(by_checksum, whole.len() - 16 - 9);
 }
 
 #[test]
