@@ -305,7 +305,7 @@ where
 }
 
 #[tokio::test]
-async fn a_broker_that_is_away_is_no_hot_loop_and_gets_the_records_when_it_is_back() {
+async fn a_broker_that_is_away_is_no_hot_loop_and_is_used_again_when_it_is_back() {
     let broker = TestBroker::builder()
         .topic("orders", 1)
         .start()
