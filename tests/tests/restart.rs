@@ -177,7 +177,23 @@ async fn what_a_paused_broker_does_not_acknowledge_in_time_is_told_truly() -> Ou
         .build()?;
     let mut ledger = Ledger::default();
     for round in 0..3 {
-        for _ in 0..20_000 {
+        // However slow the machine is, the pause comes while records flow.
+        let flows = async {
+            let before = ledger.sent.len();
+            let written = |ledger: &Ledger| {
+                let told = ledger.sent[before..].iter();
+                told.filter(|(_, delivery)| matches!(delivery.result(), Some(Ok(_))))
+                    .count()
+            };
+            while written(&ledger) < 3000 {
+                for _ in 0..1000 {
+                    ledger.send(&producer, &topic).await;
+                }
+                producer.flush().await;
+            }
+        };
+        within(60, "a flow of records", flows).await;
+        for _ in 0..5000 {
             ledger.send(&producer, &topic).await;
         }
         kafka.node(0).pause()?;
@@ -216,7 +232,6 @@ async fn what_a_paused_broker_does_not_acknowledge_in_time_is_told_truly() -> Ou
     );
     let acknowledged = acknowledged(&told);
     println!("{acknowledged} acknowledged, {unknown} unknown, {not_written} not written");
-    assert!(acknowledged >= 10_000, "{acknowledged} acknowledged");
     assert!(
         unknown > 0 && not_written > 0,
         "{unknown} unknown, {not_written} not written"
