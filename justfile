@@ -44,6 +44,10 @@ quickstart:
 test *arguments:
     ./test {{ arguments }}
 
+# The record codec beside the message crate's, in one run; arguments pick rows, such as `just bench "100 B none"`.
+bench *arguments:
+    cargo bench --package klamm-benches --bench codec -- {{ arguments }}
+
 # A real Kafka for the hand until Ctrl-C, such as `just kafka --nodes 3`.
 kafka *arguments:
     cargo run --package klamm-tests --bin kafka -- {{ arguments }}
