@@ -164,6 +164,16 @@ impl Error {
         }
     }
 
+    /// Whether time ran out.
+    #[must_use]
+    pub const fn is_timeout(&self) -> bool {
+        match self {
+            Self::Net(error) => error.is_timeout(),
+            Self::Timeout { .. } => true,
+            _ => false,
+        }
+    }
+
     /// The broker's error code, if a broker refused.
     #[must_use]
     pub fn code(&self) -> Option<ErrorCode> {

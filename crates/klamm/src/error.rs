@@ -55,11 +55,9 @@ impl Error {
     pub fn is_timeout(&self) -> bool {
         match self {
             Self::Config(_) => false,
-            Self::Net(error) | Self::Consumer(klamm_consumer::Error::Net(error)) => {
-                error.is_timeout()
-            }
+            Self::Net(error) => error.is_timeout(),
             Self::Producer(error) => error.is_timeout(),
-            Self::Consumer(error) => matches!(error, klamm_consumer::Error::Timeout { .. }),
+            Self::Consumer(error) => error.is_timeout(),
             Self::Admin(error) => error.is_timeout(),
         }
     }
