@@ -139,11 +139,6 @@ impl Cluster {
         self.inner.topics.add(names, auto_create);
     }
 
-    /// Stops keeping the metadata of a topic up to date.
-    pub fn remove_topic(&self, name: &str) {
-        self.inner.topics.remove(name);
-    }
-
     /// The metadata of a topic, waiting for it until `deadline`; the topic stays in use.
     ///
     /// # Errors

@@ -172,16 +172,6 @@ impl Connection {
             })
     }
 
-    /// The level of a feature that the cluster has finalized, such as `transaction.version`.
-    #[must_use]
-    pub fn finalized_feature(&self, name: &str) -> Option<i16> {
-        let features = &self.handle.versions.finalized_features;
-        features
-            .iter()
-            .find(|(feature, _)| feature == name)
-            .map(|(_, level)| *level)
-    }
-
     /// Sends `request` and waits for its response, `timeout` at most.
     ///
     /// # Errors

@@ -64,10 +64,6 @@ impl TopicsInUse {
         }
     }
 
-    pub(crate) fn remove(&self, name: &str) {
-        self.with(|wanted| wanted.topics.remove(name));
-    }
-
     pub(crate) fn request_refresh(&self) {
         self.with(|wanted| wanted.refresh = true);
         self.wake.notify_one();

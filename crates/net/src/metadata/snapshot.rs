@@ -100,12 +100,6 @@ impl ClusterSnapshot {
         self.topics.get(name)
     }
 
-    /// A topic in use, by id.
-    #[must_use]
-    pub fn topic_by_id(&self, id: TopicId) -> Option<&Arc<Topic>> {
-        self.topics.values().find(|topic| topic.id == id)
-    }
-
     /// All topics in use.
     pub fn topics(&self) -> impl Iterator<Item = &Arc<Topic>> {
         self.topics.values()

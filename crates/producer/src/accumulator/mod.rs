@@ -3,5 +3,5 @@
 mod queue;
 mod topic;
 
-pub(crate) use queue::{Append, AppendContext, Batch, PartitionQueue};
+pub(crate) use queue::{Append, AppendContext, Batch, PartitionQueue, QueueView};
 pub(crate) use topic::{TopicQueues, Topics};

@@ -26,7 +26,7 @@ use klamm_codec::compress::Compressor;
 use klamm_net::{Backoff, ClusterSnapshot, NodeId, TopicId};
 use tokio::time::Instant;
 
-use crate::accumulator::PartitionQueue;
+use crate::accumulator::{PartitionQueue, QueueView};
 use crate::config::Settings;
 use crate::delivery::Completer;
 use crate::error::{Cause, Outcome};
@@ -126,8 +126,7 @@ impl SenderState {
             self.end_slot(slot, &Cause::Fatal(code));
             return;
         }
-        self.give_up_late(slot, now);
-        let view = self.slots[slot].queue.visit();
+        let view = self.give_up_late(slot, now);
         let linger = self.settings.config.linger;
         let state = &mut self.slots[slot];
         let oldest_sent = state
@@ -219,8 +218,8 @@ impl SenderState {
         self.brokers.entry(node).or_default().failure = Some(error.clone());
     }
 
-    /// Gives up what is past `delivery.timeout.ms` or out of retries.
-    fn give_up_late(&mut self, slot: usize, now: Instant) {
+    /// Gives up what is past `delivery.timeout.ms` or out of retries; shows how the queue is left.
+    fn give_up_late(&mut self, slot: usize, now: Instant) -> QueueView {
         let timeout = self.settings.delivery_timeout;
         let late = |created: Instant| now >= created + timeout;
         let retries = self.settings.config.retries;
@@ -245,15 +244,17 @@ impl SenderState {
                     .complete(Err((cause, Outcome::Unknown)));
             }
         }
-        while state.queue.visit().oldest.is_some_and(late) {
-            let Some(batch) = state.queue.take_batch() else {
-                break;
-            };
+        let mut view = state.queue.visit();
+        while view.oldest.is_some_and(late)
+            && let Some(batch) = state.queue.take_batch()
+        {
             let broker = state.leader.and_then(|(node, _)| self.brokers.get(&node));
             let failure = broker.and_then(|broker| broker.failure.clone());
             let cause = Cause::Timeout(failure.map(Box::new));
             batch.completer.complete(Err((cause, Outcome::NotWritten)));
+            view = state.queue.visit();
         }
+        view
     }
 
     /// Leaders, topics and partitions may have changed.
