@@ -58,6 +58,8 @@ pub(crate) fn broker_defaults(nodes: usize) -> Properties {
     properties.set("default.replication.factor", replicas);
     properties.set("min.insync.replicas", in_sync);
     properties.set("group.initial.rebalance.delay.ms", 0);
+    // The broker deletes by the records' own timestamps: a record of 1970 would be gone half a minute after the start.
+    properties.set("log.retention.ms", -1);
     properties.set("inter.broker.listener.name", PLAINTEXT);
     properties
 }
