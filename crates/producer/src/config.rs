@@ -87,9 +87,15 @@ pub(crate) struct Settings {
     pub(crate) request_timeout: Duration,
     /// Largest batch, in bytes.
     pub(crate) batch_bytes_max: usize,
+    /// Most bytes of records that go into a batch because they will be compressed.
+    pub(crate) fill_bytes_max: usize,
     /// Largest record, in bytes.
     pub(crate) record_bytes_max: usize,
 }
+
+/// How many times `batch.size` the records of a batch may take before they are compressed, and the
+/// share of `buffer.memory` that one batch may.
+const FILL_MAX: usize = 8;
 
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(120);
 
@@ -188,12 +194,22 @@ impl ProducerConfig {
         for warning in findings.finish()? {
             tracing::warn!("{warning}");
         }
+        let batch_bytes_max = self.batch_size.min(self.max_request_size);
+        let fill_bytes_max = match self.compression {
+            Compression::None => batch_bytes_max,
+            _ => batch_bytes_max
+                .saturating_mul(FILL_MAX)
+                .min(self.max_request_size)
+                .min(self.buffer_memory / FILL_MAX)
+                .max(batch_bytes_max),
+        };
         Ok(Settings {
             idempotent,
             // Far enough away, and still a point in time.
             delivery_timeout: delivery_timeout.min(Duration::from_secs(365 * 86_400)),
             request_timeout,
-            batch_bytes_max: self.batch_size.min(self.max_request_size),
+            batch_bytes_max,
+            fill_bytes_max,
             record_bytes_max: self.max_request_size.min(self.buffer_memory),
             config: self,
         })

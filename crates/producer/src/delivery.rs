@@ -1,7 +1,10 @@
 //! What becomes of a record: one cell a batch, shared by all its records.
 //!
-//! Invariant: a batch is completed exactly once; the guard that the queues hold completes it on
-//! drop, so no delivery waits for ever.
+//! Invariants
+//! - a batch is completed exactly once; the guard that the queues hold completes it on drop, so no
+//!   delivery waits for ever
+//! - a batch that is split passes its deliveries on to its parts; whoever waits for the batch waits
+//!   for all of them
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,7 +14,7 @@ use std::task::{Context, Poll, Waker};
 use klamm_net::TopicPartition;
 
 use crate::error::{Cause, Error, Outcome};
-use crate::unfinished::Unfinished;
+use crate::unfinished::{Unfinished, UnfinishedBatch};
 
 /// Where an acknowledged record stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,10 +27,62 @@ pub struct RecordMetadata {
     /// Offset. `None` with `acks=0`, or when the broker recognised a retry of a batch it had
     /// written but no longer remembers where.
     pub offset: Option<i64>,
+    /// When the broker appended the record, in milliseconds since the Unix epoch, if its topic
+    /// takes that instead of the record's own timestamp (`message.timestamp.type=LogAppendTime`).
+    pub log_append_time: Option<i64>,
 }
 
-/// The result of a batch: its base offset, if known.
-type BatchResult = Result<Option<i64>, (Cause, Outcome)>;
+/// Where an acknowledged batch stands.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Written {
+    pub(crate) base_offset: Option<i64>,
+    pub(crate) log_append_time: Option<i64>,
+}
+
+/// Why a batch failed.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    pub(crate) cause: Cause,
+    pub(crate) outcome: Outcome,
+    /// The records that the broker found fault with, by their index, and what it said (KIP-467);
+    /// empty if the fault is not in single records.
+    pub(crate) refused_records: Vec<(u32, Option<Arc<str>>)>,
+}
+
+impl Failure {
+    pub(crate) const fn new(cause: Cause, outcome: Outcome) -> Self {
+        Self {
+            cause,
+            outcome,
+            refused_records: Vec::new(),
+        }
+    }
+
+    /// Why the record with `index` failed: a batch is written whole or not at all, so one bad record
+    /// takes the others with it.
+    fn cause_of(&self, index: u32) -> Cause {
+        let Cause::Broker { code, .. } = self.cause else {
+            return self.cause.clone();
+        };
+        let mut refused = self.refused_records.iter();
+        match refused.find(|(refused, _)| *refused == index) {
+            Some((_, message)) => Cause::Broker {
+                code,
+                message: message.clone(),
+            },
+            None if self.refused_records.is_empty() => self.cause.clone(),
+            None => Cause::OtherRecord(code),
+        }
+    }
+}
+
+#[derive(Debug)]
+enum BatchResult {
+    Written(Written),
+    Failed(Failure),
+    /// The parts, each with the index of its first record.
+    Split(Vec<(u32, Arc<Completion>)>),
+}
 
 /// The cell that all deliveries of a batch read.
 #[derive(Debug)]
@@ -37,27 +92,44 @@ struct Completion {
     waiting: Mutex<Vec<Waker>>,
 }
 
+impl Completion {
+    fn new(partition: TopicPartition) -> Arc<Self> {
+        Arc::new(Self {
+            partition,
+            result: OnceLock::new(),
+            waiting: Mutex::default(),
+        })
+    }
+
+    /// Sets the result and wakes who waits for it; says whether it was the first.
+    fn set(&self, result: BatchResult) -> bool {
+        if self.result.set(result).is_err() {
+            return false;
+        }
+        let waiting = &self.waiting;
+        let waiting = std::mem::take(&mut *waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        for waker in waiting {
+            waker.wake();
+        }
+        true
+    }
+}
+
 /// The right to complete a batch; held with its bytes.
 #[derive(Debug)]
 pub(crate) struct Completer {
     completion: Arc<Completion>,
-    unfinished: Arc<Unfinished>,
-    id: u64,
+    /// Until the result is there.
+    unfinished: Option<Arc<UnfinishedBatch>>,
     /// What dropping it means.
     outcome: Outcome,
 }
 
 impl Completer {
     pub(crate) fn new(partition: TopicPartition, unfinished: &Arc<Unfinished>) -> Self {
-        let completion = Completion {
-            partition,
-            result: OnceLock::new(),
-            waiting: Mutex::default(),
-        };
         Self {
-            completion: Arc::new(completion),
-            id: unfinished.add(),
-            unfinished: Arc::clone(unfinished),
+            completion: Completion::new(partition),
+            unfinished: Some(Unfinished::add(unfinished)),
             outcome: Outcome::NotWritten,
         }
     }
@@ -76,28 +148,45 @@ impl Completer {
         self.outcome = Outcome::Unknown;
     }
 
-    pub(crate) fn is_complete(&self) -> bool {
-        self.completion.result.get().is_some()
+    /// The batch is in the log, unless it was given up before.
+    pub(crate) fn written(&mut self, written: Written) {
+        self.complete(BatchResult::Written(written));
     }
 
-    /// Completes the batch, unless it is complete already.
-    pub(crate) fn complete(&self, result: BatchResult) {
-        if self.completion.result.set(result).is_err() {
-            return;
-        }
-        let waiting = &self.completion.waiting;
-        let waiting = std::mem::take(&mut *waiting.lock().unwrap_or_else(PoisonError::into_inner));
-        for waker in waiting {
-            waker.wake();
-        }
-        self.unfinished.remove(self.id);
+    /// The batch is given up, unless it is complete already.
+    pub(crate) fn fail(&mut self, cause: Cause, outcome: Outcome) {
+        self.fail_with(Failure::new(cause, outcome));
+    }
+
+    pub(crate) fn fail_with(&mut self, failure: Failure) {
+        self.complete(BatchResult::Failed(failure));
+    }
+
+    fn complete(&mut self, result: BatchResult) {
+        self.completion.set(result);
+        self.unfinished = None;
+    }
+
+    /// Passes the deliveries on to parts, of which each begins with the record of one of `starts`;
+    /// the first with record 0.
+    pub(crate) fn split(mut self, starts: &[u32]) -> Vec<Self> {
+        let part = |_| Self {
+            completion: Completion::new(self.completion.partition.clone()),
+            unfinished: self.unfinished.clone(),
+            outcome: Outcome::NotWritten,
+        };
+        let parts: Vec<_> = starts.iter().map(part).collect();
+        let cells = parts.iter().map(|part| Arc::clone(&part.completion));
+        let split = starts.iter().copied().zip(cells).collect();
+        self.complete(BatchResult::Split(split));
+        parts
     }
 }
 
 impl Drop for Completer {
     fn drop(&mut self) {
-        if !self.is_complete() {
-            self.complete(Err((Cause::Closed, self.outcome)));
+        if self.unfinished.is_some() {
+            self.fail(Cause::Closed, self.outcome);
         }
     }
 }
@@ -123,20 +212,39 @@ impl Delivery {
     /// The result, if it is known by now.
     #[must_use]
     pub fn result(&self) -> Option<Result<RecordMetadata, Error>> {
-        let partition = &self.completion.partition;
-        let result = self.completion.result.get()?.as_ref();
-        Some(match result {
-            Ok(base_offset) => Ok(RecordMetadata {
-                topic: Arc::clone(&partition.topic),
-                partition: partition.partition,
-                offset: base_offset.map(|base| base + i64::from(self.index)),
-            }),
-            Err((cause, outcome)) => Err(Error::Delivery {
-                partition: partition.clone(),
-                outcome: *outcome,
-                cause: cause.clone(),
-            }),
-        })
+        result(&self.completion, self.index)
+    }
+}
+
+/// The cell of a record and its index there, however often its batch was split.
+fn find(completion: &Arc<Completion>, index: u32) -> (&Arc<Completion>, u32) {
+    let mut at = (completion, index);
+    while let Some(BatchResult::Split(parts)) = at.0.result.get() {
+        let part = parts.iter().rfind(|(first, _)| *first <= at.1);
+        let Some((first, part)) = part else {
+            break;
+        };
+        at = (part, at.1 - first);
+    }
+    at
+}
+
+fn result(completion: &Arc<Completion>, index: u32) -> Option<Result<RecordMetadata, Error>> {
+    let (completion, index) = find(completion, index);
+    let partition = &completion.partition;
+    match completion.result.get()? {
+        BatchResult::Written(written) => Some(Ok(RecordMetadata {
+            topic: Arc::clone(&partition.topic),
+            partition: partition.partition,
+            offset: written.base_offset.map(|base| base + i64::from(index)),
+            log_append_time: written.log_append_time,
+        })),
+        BatchResult::Failed(failure) => Some(Err(Error::Delivery {
+            partition: partition.clone(),
+            outcome: failure.outcome,
+            cause: failure.cause_of(index),
+        })),
+        BatchResult::Split(_) => None,
     }
 }
 
@@ -144,22 +252,26 @@ impl Future for Delivery {
     type Output = Result<RecordMetadata, Error>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some(result) = self.result() {
-            return Poll::Ready(result);
+        loop {
+            let (completion, index) = find(&self.completion, self.index);
+            let mut waiting = {
+                let waiting = &completion.waiting;
+                waiting.lock().unwrap_or_else(PoisonError::into_inner)
+            };
+            // Whoever completes the batch takes the lock after setting the result.
+            if completion.result.get().is_some() {
+                drop(waiting);
+                match result(completion, index) {
+                    Some(result) => return Poll::Ready(result),
+                    None => continue,
+                }
+            }
+            let waker = context.waker();
+            if !waiting.iter().any(|waiting| waiting.will_wake(waker)) {
+                waiting.push(waker.clone());
+            }
+            return Poll::Pending;
         }
-        let mut waiting = {
-            let waiting = &self.completion.waiting;
-            waiting.lock().unwrap_or_else(PoisonError::into_inner)
-        };
-        // Completed between the look above and taking the lock?
-        if let Some(result) = self.result() {
-            return Poll::Ready(result);
-        }
-        let waker = context.waker();
-        if !waiting.iter().any(|waiting| waiting.will_wake(waker)) {
-            waiting.push(waker.clone());
-        }
-        Poll::Pending
     }
 }
 
@@ -171,11 +283,18 @@ mod tests {
         Completer::new(TopicPartition::new("orders", 2), &Arc::default())
     }
 
+    fn at(base_offset: i64) -> Written {
+        Written {
+            base_offset: Some(base_offset),
+            log_append_time: None,
+        }
+    }
+
     #[tokio::test]
     async fn every_record_of_a_batch_gets_its_own_offset() {
-        let completer = completer();
+        let mut completer = completer();
         let deliveries = [completer.delivery(0), completer.delivery(7)];
-        completer.complete(Ok(Some(100)));
+        completer.written(at(100));
         let [first, eighth] = deliveries;
         assert_eq!(first.await.unwrap().offset, Some(100));
         let eighth = eighth.await.unwrap();
@@ -184,10 +303,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_waiting_delivery_is_woken() {
-        let completer = completer();
+        let mut completer = completer();
         let waiting = tokio::spawn(completer.delivery(0));
         tokio::task::yield_now().await;
-        completer.complete(Ok(None));
+        completer.written(Written::default());
         assert_eq!(waiting.await.unwrap().unwrap().offset, None);
     }
 
@@ -208,10 +327,69 @@ mod tests {
 
     #[test]
     fn the_first_result_stands() {
-        let completer = completer();
+        let mut completer = completer();
         let delivery = completer.delivery(0);
-        completer.complete(Ok(Some(1)));
-        completer.complete(Err((Cause::Closed, Outcome::Unknown)));
+        completer.written(at(1));
+        completer.fail(Cause::Closed, Outcome::Unknown);
         assert_eq!(delivery.result().unwrap().unwrap().offset, Some(1));
+    }
+
+    #[tokio::test]
+    async fn a_split_batch_passes_its_deliveries_on_however_often() {
+        let whole = completer();
+        let deliveries = [0, 3, 4, 9].map(|index| whole.delivery(index));
+        let [waiting, fourth, fifth, tenth] = deliveries;
+        let waiting = tokio::spawn(waiting);
+        tokio::task::yield_now().await;
+        let mut parts = whole.split(&[0, 4]);
+        let mut second = parts.pop().unwrap();
+        let halves = parts.pop().unwrap().split(&[0, 2]);
+        assert!(fourth.result().is_none() && fifth.result().is_none());
+        for (mut half, offset) in halves.into_iter().zip([10, 20]) {
+            half.written(at(offset));
+        }
+        second.fail(Cause::Closed, Outcome::NotWritten);
+        assert_eq!(waiting.await.unwrap().unwrap().offset, Some(10));
+        assert_eq!(fourth.await.unwrap().offset, Some(21));
+        assert!(fifth.await.is_err() && tenth.await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_flush_waits_for_every_part_of_a_split_batch() {
+        let unfinished = Arc::default();
+        let whole = Completer::new(TopicPartition::new("orders", 2), &unfinished);
+        let flush = tokio::spawn({
+            let unfinished = Arc::clone(&unfinished);
+            async move { unfinished.finished().await }
+        });
+        tokio::task::yield_now().await;
+        let mut parts = whole.split(&[0, 1]);
+        let mut last = parts.pop().unwrap();
+        drop(parts);
+        tokio::task::yield_now().await;
+        assert!(!flush.is_finished());
+        last.written(at(0));
+        flush.await.unwrap();
+    }
+
+    #[test]
+    fn a_bad_record_is_told_apart_from_those_that_fail_with_it() {
+        let mut completer = completer();
+        let deliveries = [0, 1].map(|index| completer.delivery(index));
+        let code = klamm_codec::ErrorCode::INVALID_RECORD;
+        let cause = Cause::Broker {
+            code,
+            message: None,
+        };
+        completer.fail_with(Failure {
+            refused_records: vec![(1, Some("no key".into()))],
+            ..Failure::new(cause, Outcome::NotWritten)
+        });
+        let [good, bad] = deliveries.map(|delivery| delivery.result().unwrap().unwrap_err());
+        assert!(bad.to_string().contains("no key"), "{bad}");
+        assert!(!bad.is_retriable());
+        assert!(good.to_string().contains("another record"), "{good}");
+        assert!(good.is_retriable());
+        assert_eq!((good.code(), bad.code()), (Some(code), Some(code)));
     }
 }

@@ -1,5 +1,6 @@
 //! Why a record was not sent, or a producer not built.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use klamm_codec::ErrorCode;
@@ -20,8 +21,17 @@ pub enum Outcome {
 #[non_exhaustive]
 pub enum Cause {
     /// The broker refused it.
-    #[error("the broker refused it: {0}")]
-    Broker(ErrorCode),
+    #[error("the broker refused it: {code}{}", said(.message.as_deref()))]
+    Broker {
+        /// Kafka's error code.
+        code: ErrorCode,
+        /// What the broker said about it, if anything (KIP-467).
+        message: Option<Arc<str>>,
+    },
+    /// The broker refused another record of the same batch, and a batch is written whole or not at
+    /// all: this one may be sent again (KIP-467).
+    #[error("the broker refused another record of its batch: {0}")]
+    OtherRecord(ErrorCode),
     /// `delivery.timeout.ms` passed; the last failure, if there was an attempt.
     #[error("delivery.timeout.ms passed{}", last_failure(.0.as_deref()))]
     Timeout(Option<Box<klamm_net::Error>>),
@@ -40,6 +50,10 @@ pub enum Cause {
     /// The producer was closed, or its last handle dropped, before the record was acknowledged.
     #[error("the producer was closed before it was acknowledged")]
     Closed,
+}
+
+fn said(message: Option<&str>) -> String {
+    message.map_or_else(String::new, |message| format!(" ({message})"))
 }
 
 fn last_failure(last: Option<&klamm_net::Error>) -> String {
@@ -154,8 +168,11 @@ impl Error {
             Self::Net(error) => error.is_retriable(),
             Self::BufferFull { .. } | Self::TopicNotReady { .. } => true,
             Self::Delivery { cause, .. } => match cause {
-                Cause::Timeout(_) | Cause::Retries(_) | Cause::TopicRecreated => true,
-                Cause::Broker(code) => code.is_retriable(),
+                Cause::Timeout(_)
+                | Cause::Retries(_)
+                | Cause::TopicRecreated
+                | Cause::OtherRecord(_) => true,
+                Cause::Broker { code, .. } => code.is_retriable(),
                 Cause::Compression(_) | Cause::Fatal(_) | Cause::Closed => false,
             },
             _ => false,
@@ -194,7 +211,9 @@ impl Error {
             Self::Net(error) => error.code(),
             Self::Fatal(code) => Some(*code),
             Self::Delivery { cause, .. } => match cause {
-                Cause::Broker(code) | Cause::Fatal(code) => Some(*code),
+                Cause::Broker { code, .. } | Cause::OtherRecord(code) | Cause::Fatal(code) => {
+                    Some(*code)
+                }
                 Cause::Timeout(last) => last.as_ref()?.code(),
                 Cause::Retries(last) => last.code(),
                 _ => None,

@@ -81,6 +81,8 @@ pub(crate) struct Stamped<B> {
     /// `None` without idempotence.
     pub(crate) identity: Option<(ProducerKey, i32)>,
     record_count: i32,
+    /// Records of this partition before it: the order of batches, whatever their epochs.
+    position: Option<u64>,
     /// It may be in the log.
     pub(crate) maybe_written: bool,
     /// Its outcome has been reported; only its answer is still awaited.
@@ -100,6 +102,7 @@ impl<B> Stamped<B> {
             batch,
             identity,
             record_count,
+            position: None,
             maybe_written: false,
             given_up: false,
             restamp: false,
@@ -128,6 +131,7 @@ pub(crate) enum Answer {
 pub(crate) struct Sequences<B> {
     key: Option<ProducerKey>,
     next_sequence: i32,
+    next_position: u64,
     /// Written and not answered, oldest first.
     in_flight: VecDeque<Stamped<B>>,
     /// To be written again, oldest first.
@@ -143,6 +147,7 @@ impl<B> Default for Sequences<B> {
         Self {
             key: None,
             next_sequence: 0,
+            next_position: 0,
             in_flight: VecDeque::new(),
             resend: VecDeque::new(),
             settling: false,
@@ -259,6 +264,10 @@ impl<B> Sequences<B> {
     /// The batch is on its way.
     pub(crate) fn sent(&mut self, mut stamped: Stamped<B>) {
         stamped.attempts += 1;
+        if stamped.position.is_none() {
+            stamped.position = Some(self.next_position);
+            self.next_position += u64::from(stamped.record_count.unsigned_abs());
+        }
         self.in_flight.push_back(stamped);
     }
 
@@ -305,10 +314,7 @@ impl<B> Sequences<B> {
 
     /// Answers may come for batches that were sent to settle outcomes, before older ones.
     fn insert_in_order(&mut self, stamped: Stamped<B>) -> usize {
-        let older = |other: &Stamped<B>| match (other.identity, stamped.identity) {
-            (Some((_, other)), Some((_, own))) => own.wrapping_sub(other) > 0,
-            _ => true,
-        };
+        let older = |other: &Stamped<B>| other.position < stamped.position;
         let at = self
             .resend
             .iter()
@@ -316,6 +322,35 @@ impl<B> Sequences<B> {
             .map_or(0, |before| before + 1);
         self.resend.insert(at, stamped);
         at
+    }
+
+    /// The oldest batch in flight, if it is not written in one piece but may be in several: nobody
+    /// has been told of its end, it has more than one record, and it is certain that it is not in the
+    /// log (a broker that has the whole would not recognise the parts).
+    pub(crate) fn divisible(&mut self) -> Option<&mut Stamped<B>> {
+        let divisible = |oldest: &&mut Stamped<B>| {
+            !oldest.given_up && !oldest.maybe_written && oldest.record_count > 1
+        };
+        self.in_flight.front_mut().filter(divisible)
+    }
+
+    /// Puts parts in the place of the oldest batch in flight: they take over its sequences, in order,
+    /// and are sent as if it had never been.
+    pub(crate) fn split(&mut self, into: impl FnOnce(B) -> Vec<(B, i32)>) {
+        let Some(whole) = self.in_flight.pop_front() else {
+            return;
+        };
+        self.settling = true;
+        let (mut identity, mut position) = (whole.identity, whole.position);
+        for (batch, record_count) in into(whole.batch) {
+            let mut part = Stamped::new(batch, identity, record_count);
+            part.restamp = true;
+            part.position = position;
+            part.attempts = whole.attempts.saturating_sub(1);
+            self.insert_in_order(part);
+            identity = identity.map(|(key, sequence)| (key, add(sequence, record_count)));
+            position = position.map(|before| before + u64::from(record_count.unsigned_abs()));
+        }
     }
 
     /// A batch with a sequence is given up: rule 3.

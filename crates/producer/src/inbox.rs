@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use klamm_net::{Topic, TopicPartition};
 use tokio::sync::Notify;
 
-use crate::accumulator::{PartitionQueue, TopicQueues};
+use crate::accumulator::{Fill, PartitionQueue, TopicQueues};
+use crate::config::Settings;
 
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
@@ -35,7 +36,12 @@ impl Inbox {
     }
 
     /// The queues of `topic`: those of `known`, if it is the same topic, and new ones.
-    pub(crate) fn register(&self, topic: &Topic, known: Option<&TopicQueues>) -> TopicQueues {
+    pub(crate) fn register(
+        &self,
+        topic: &Topic,
+        known: Option<&TopicQueues>,
+        settings: &Settings,
+    ) -> TopicQueues {
         // One at a time, so that slots arrive in their order.
         let mut next_slot = self
             .next_slot
@@ -43,10 +49,15 @@ impl Inbox {
             .unwrap_or_else(PoisonError::into_inner);
         let known = known.filter(|known| known.id == topic.id);
         let mut queues = known.map_or_else(Vec::new, |known| known.partitions.clone());
+        let fill = queues.first().map_or_else(
+            || Arc::new(Fill::new(settings.batch_bytes_max, settings.fill_bytes_max)),
+            |queue: &Arc<PartitionQueue>| Arc::clone(&queue.fill),
+        );
         let mut mail = self.lock();
         for index in queues.len()..topic.partitions.len() {
             let partition = TopicPartition::new(Arc::clone(&topic.name), index as i32);
-            let queue = Arc::new(PartitionQueue::new(partition, topic.id, *next_slot));
+            let fill = Arc::clone(&fill);
+            let queue = Arc::new(PartitionQueue::new(partition, topic.id, *next_slot, fill));
             *next_slot += 1;
             mail.registered.push(Arc::clone(&queue));
             queues.push(queue);

@@ -6,7 +6,7 @@
 //!
 //! Invariants
 //! - `reserved + kept <= limit`, but for a single record larger than what is free when nothing else
-//!   is reserved
+//!   is reserved, and for the headers of the parts of a batch that was split
 //! - the oldest waiter is served first; while someone waits, nobody overtakes
 
 use std::collections::VecDeque;
@@ -70,6 +70,16 @@ impl Memory {
             memory: Arc::clone(self),
             bytes,
         })
+    }
+
+    /// Takes `bytes` whether they are free or not: for what has been accepted already and only takes
+    /// another form.
+    pub(crate) fn reserve_beyond_limit(self: &Arc<Self>, bytes: usize) -> Reservation {
+        self.lock().reserved += bytes;
+        Reservation {
+            memory: Arc::clone(self),
+            bytes,
+        }
     }
 
     /// Waits in line for `bytes`.

@@ -112,7 +112,7 @@ impl Shared {
             known.id == topic.id && known.partitions.len() >= topic.partitions.len()
         });
         if !current && !topic.partitions.is_empty() {
-            let queues = self.inbox.register(topic, known.as_deref());
+            let queues = self.inbox.register(topic, known.as_deref(), &self.settings);
             self.topics.insert(Arc::new(queues));
         }
     }

@@ -1,7 +1,8 @@
-//! The batches that have no result yet, for `flush` and `close`.
+//! The batches that have no result yet, for `flush` and `close`. A batch that is split counts as one
+//! until all its parts are done.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
@@ -19,22 +20,38 @@ struct State {
     ids: BTreeSet<u64>,
 }
 
+/// A batch that has no result yet; it has one when this is dropped.
+#[derive(Debug)]
+pub(crate) struct UnfinishedBatch {
+    unfinished: Arc<Unfinished>,
+    id: u64,
+}
+
+impl Drop for UnfinishedBatch {
+    fn drop(&mut self) {
+        self.unfinished.remove(self.id);
+    }
+}
+
 impl Unfinished {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A batch was started.
-    pub(crate) fn add(&self) -> u64 {
-        let mut state = self.lock();
+    pub(crate) fn add(unfinished: &Arc<Self>) -> Arc<UnfinishedBatch> {
+        let mut state = unfinished.lock();
         let id = state.next_id;
         state.next_id += 1;
         state.ids.insert(id);
-        id
+        drop(state);
+        Arc::new(UnfinishedBatch {
+            unfinished: Arc::clone(unfinished),
+            id,
+        })
     }
 
-    /// It has its result.
-    pub(crate) fn remove(&self, id: u64) {
+    fn remove(&self, id: u64) {
         let mut state = self.lock();
         let oldest = state.ids.first() == Some(&id);
         state.ids.remove(&id);
@@ -72,22 +89,20 @@ impl Unfinished {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     #[tokio::test]
     async fn waiting_ends_with_the_last_batch_started_before_and_not_with_a_later_one() {
         let unfinished = Arc::new(Unfinished::default());
-        let (first, second) = (unfinished.add(), unfinished.add());
+        let [first, second] = [(); 2].map(|()| Unfinished::add(&unfinished));
         let waiting = Arc::clone(&unfinished);
         let waiting = tokio::spawn(async move { waiting.finished().await });
         tokio::task::yield_now().await;
-        let _later = unfinished.add();
-        unfinished.remove(second);
+        let _later = Unfinished::add(&unfinished);
+        drop(second);
         tokio::task::yield_now().await;
         assert!(!waiting.is_finished());
-        unfinished.remove(first);
+        drop(first);
         waiting.await.unwrap();
         assert_eq!(unfinished.len(), 1);
     }

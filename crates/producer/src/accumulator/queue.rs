@@ -15,6 +15,7 @@ use klamm_codec::batch::{BATCH_HEADER_BYTES, BatchBuilder};
 use klamm_net::{TopicId, TopicPartition};
 use tokio::time::Instant;
 
+use super::fill::Fill;
 use crate::clock::Clock;
 use crate::delivery::{Completer, Delivery};
 use crate::memory::{Memory, Reservation};
@@ -31,6 +32,8 @@ pub(crate) struct PartitionQueue {
     pub(crate) topic_id: TopicId,
     /// Place in the sender's list of partitions.
     pub(crate) slot: usize,
+    /// How large its batches get.
+    pub(crate) fill: Arc<Fill>,
     state: Mutex<State>,
 }
 
@@ -93,11 +96,17 @@ pub(crate) struct QueueView {
 }
 
 impl PartitionQueue {
-    pub(crate) fn new(partition: TopicPartition, topic_id: TopicId, slot: usize) -> Self {
+    pub(crate) fn new(
+        partition: TopicPartition,
+        topic_id: TopicId,
+        slot: usize,
+        fill: Arc<Fill>,
+    ) -> Self {
         Self {
             partition,
             topic_id,
             slot,
+            fill,
             state: Mutex::default(),
         }
     }
@@ -118,7 +127,8 @@ impl PartitionQueue {
         if state.ended {
             return Append::Ended;
         }
-        let mut signal = state.close_full(context) && state.signal();
+        let fill_bytes = self.fill.bytes();
+        let mut signal = state.close_full(fill_bytes, context) && state.signal();
         if context.sticky && state.open.is_none() && state.sticky_bytes >= context.batch_bytes_max {
             state.sticky_bytes = 0;
             return Append::Switch { signal };
@@ -133,7 +143,7 @@ impl PartitionQueue {
         let Some(open) = &mut state.open else {
             return Append::Ended;
         };
-        if let Err(wanted) = open.make_room(granted, context) {
+        if let Err(wanted) = open.make_room(fill_bytes, granted, context) {
             return Append::NoMemory { wanted, signal };
         }
         let builder = &mut open.builder;
@@ -156,7 +166,7 @@ impl PartitionQueue {
         granted: &mut Option<Reservation>,
         context: &AppendContext<'_>,
     ) -> Result<Batch, usize> {
-        let full = context.batch_bytes_max;
+        let full = context.batch_bytes_max.min(self.fill.bytes());
         let needed = BATCH_HEADER_BYTES + context.record_bytes_max;
         let mut reservation = Reservation::none(context.memory);
         let buffer = if state.busy && needed <= full && reservation.take(full, granted).is_ok() {
@@ -224,11 +234,9 @@ impl State {
     }
 
     /// Closes the open batch if the record has no room in it; says whether it did.
-    fn close_full(&mut self, context: &AppendContext<'_>) -> bool {
-        let has_room = |open: &Batch| {
-            open.builder
-                .has_room_for(context.record_bytes_max, context.batch_bytes_max)
-        };
+    fn close_full(&mut self, fill_bytes: usize, context: &AppendContext<'_>) -> bool {
+        let record_bytes_max = context.record_bytes_max;
+        let has_room = |open: &Batch| open.builder.has_room_for(record_bytes_max, fill_bytes);
         if self.open.as_ref().is_none_or(has_room) {
             return false;
         }
@@ -244,9 +252,10 @@ impl State {
 }
 
 impl Batch {
-    /// Doubles the buffer when the record would not fit, within `batch.size`.
+    /// Doubles the buffer when the record would not fit, within the size of a batch.
     fn make_room(
         &mut self,
+        fill_bytes: usize,
         granted: &mut Option<Reservation>,
         context: &AppendContext<'_>,
     ) -> Result<(), usize> {
@@ -255,7 +264,7 @@ impl Batch {
         if needed <= capacity {
             return Ok(());
         }
-        let target = needed.max((2 * capacity).min(context.batch_bytes_max));
+        let target = needed.max((2 * capacity).min(fill_bytes));
         self.reservation.take(target - capacity, granted)?;
         self.builder.grow_to(target);
         Ok(())
@@ -279,7 +288,12 @@ mod tests {
         fn new(memory: usize) -> Self {
             let partition = TopicPartition::new("orders", 0);
             Self {
-                queue: PartitionQueue::new(partition, TopicId::default(), 0),
+                queue: PartitionQueue::new(
+                    partition,
+                    TopicId::default(),
+                    0,
+                    Arc::new(Fill::new(BATCH_BYTES, BATCH_BYTES)),
+                ),
                 memory: Memory::new(memory, BATCH_BYTES),
                 clock: Clock::default(),
                 unfinished: Arc::default(),

@@ -105,13 +105,16 @@ impl Topics {
 mod tests {
     use klamm_net::TopicPartition;
 
+    use super::super::Fill;
     use super::*;
 
     fn topic(partitions: usize) -> TopicQueues {
         let name: Arc<str> = Arc::from("orders");
         let queue = |index| {
             let partition = TopicPartition::new(Arc::clone(&name), index as i32);
-            Arc::new(PartitionQueue::new(partition, TopicId::default(), index))
+            let fill = Arc::new(Fill::new(1, 1));
+            let queue = PartitionQueue::new(partition, TopicId::default(), index, fill);
+            Arc::new(queue)
         };
         let queues = (0..partitions).map(queue).collect();
         TopicQueues::new(Arc::clone(&name), TopicId::default(), queues)

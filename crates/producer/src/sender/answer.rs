@@ -1,22 +1,29 @@
 //! What the answer to a produce request, or its loss, means for the batches in it.
 
+use std::sync::Arc;
+
 use klamm_codec::ErrorCode;
+use klamm_codec::batch::{BatchBuilder, ProducerIdentity};
 use klamm_net::NodeId;
 use tokio::time::Instant;
 
 use super::drain::ProduceBatches;
+use super::split;
 use super::state::{SenderState, Sent, outcome};
 use super::verdict::Verdict;
 use crate::accumulator::PartitionQueue;
-use crate::error::Cause;
+use crate::delivery::{Failure, Written};
+use crate::error::{Cause, Outcome};
 use crate::idempotence::Answer;
 
 /// What a broker said about one partition of a request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct PartitionAnswer {
     pub(super) code: ErrorCode,
-    /// -1 if the broker gave none.
-    pub(super) base_offset: i64,
+    pub(super) written: Written,
+    pub(super) message: Option<Arc<str>>,
+    /// The records that were refused, by their index, and what the broker said about them.
+    pub(super) refused_records: Vec<(u32, Option<Arc<str>>)>,
 }
 
 impl SenderState {
@@ -28,11 +35,11 @@ impl SenderState {
     }
 
     /// The oldest request to `node` was answered; `answer_of` finds the answer for a partition.
-    pub(super) fn answered(
+    pub(super) fn answered<'a>(
         &mut self,
         node: NodeId,
         now: Instant,
-        answer_of: impl Fn(&PartitionQueue) -> Option<PartitionAnswer>,
+        answer_of: impl Fn(&PartitionQueue) -> Option<&'a PartitionAnswer>,
     ) {
         let Some(broker) = self.brokers.get_mut(&node) else {
             return;
@@ -46,7 +53,7 @@ impl SenderState {
         }
     }
 
-    fn answered_partition(&mut self, slot: usize, answer: PartitionAnswer, now: Instant) {
+    fn answered_partition(&mut self, slot: usize, answer: &PartitionAnswer, now: Instant) {
         let code = answer.code;
         let verdict = Verdict::of(code, self.settings.idempotent);
         if verdict.fatal {
@@ -55,17 +62,80 @@ impl SenderState {
         }
         self.metadata_wanted |= code.needs_metadata();
         if verdict.answer == Answer::Written {
-            let offset = (answer.base_offset >= 0).then_some(answer.base_offset);
-            self.finish(slot, Ok(offset), now);
+            self.finish(slot, Ok(answer.written), now);
+            return;
+        }
+        if code == ErrorCode::MESSAGE_TOO_LARGE && self.split(slot, now) {
             return;
         }
         if verdict.answer == Answer::Refused {
-            self.finish(slot, Err((code, verdict.maybe_written)), now);
+            let cause = Cause::Broker {
+                code,
+                message: answer.message.clone(),
+            };
+            let failure = Failure {
+                refused_records: answer.refused_records.clone(),
+                ..Failure::new(cause, outcome(verdict.maybe_written))
+            };
+            self.finish(slot, Err(failure), now);
             return;
         }
         let context = self.slots[slot].queue.partition.to_string();
         let failure = klamm_net::Error::broker(klamm_codec::ApiKey::PRODUCE, code, context);
         self.apply(slot, verdict.answer, Some(failure), now);
+    }
+
+    /// Cuts the oldest batch in flight in two, if it can be, to be sent next; later batches of the
+    /// topic are made smaller.
+    fn split(&mut self, slot: usize, now: Instant) -> bool {
+        let state = &mut self.slots[slot];
+        let Some(whole) = state.sequences.divisible() else {
+            return false;
+        };
+        let builders = match split::in_two(&whole.batch.bytes) {
+            Ok(builders) => builders,
+            Err(error) => {
+                tracing::error!(%error, partition = %state.queue.partition, "own batch unreadable");
+                return false;
+            }
+        };
+        state.queue.fill.refused(whole.batch.bytes.len());
+        let seal = |builder: BatchBuilder| {
+            let records = builder.record_count();
+            let sealed = builder.seal(ProducerIdentity::NONE, false, self.compressor.as_mut());
+            sealed.map(|sealed| (sealed.bytes, records))
+        };
+        let Ok(parts) = builders
+            .into_iter()
+            .map(seal)
+            .collect::<Result<Vec<_>, _>>()
+        else {
+            return false;
+        };
+        tracing::debug!(partition = %state.queue.partition, "a batch was too large and is split");
+        let memory = &self.memory;
+        state.sequences.split(|whole| {
+            let mut starts = vec![0];
+            for (_, records) in &parts[..parts.len() - 1] {
+                starts.push(starts.last().unwrap_or(&0) + records.unsigned_abs());
+            }
+            let completers = whole.completer.split(&starts);
+            let sent = parts.into_iter().zip(completers);
+            let sent = sent.map(|((bytes, records), completer)| {
+                let part = Sent {
+                    // Not more than the whole had, but for a header; so nobody waits for it.
+                    reservation: memory.reserve_beyond_limit(bytes.len()),
+                    bytes,
+                    completer,
+                    created: whole.created,
+                    last_failure: None,
+                };
+                (part, records)
+            });
+            sent.collect()
+        });
+        self.visit(slot, now);
+        true
     }
 
     /// The oldest request to `node` will not be answered.
@@ -100,12 +170,7 @@ impl SenderState {
     }
 
     /// The oldest batch in flight is acknowledged or refused.
-    fn finish(
-        &mut self,
-        slot: usize,
-        result: Result<Option<i64>, (ErrorCode, bool)>,
-        now: Instant,
-    ) {
+    fn finish(&mut self, slot: usize, result: Result<Written, Failure>, now: Instant) {
         let answer = if result.is_ok() {
             Answer::Written
         } else {
@@ -117,17 +182,21 @@ impl SenderState {
             state.retry_at = None;
         }
         if let Some(stamped) = state.sequences.answered(answer) {
-            let result = result.map_err(|(code, maybe_written)| {
-                let maybe_written = maybe_written || stamped.maybe_written;
-                (Cause::Broker(code), outcome(maybe_written))
-            });
             let Sent {
                 bytes,
-                completer,
+                mut completer,
                 reservation,
                 ..
             } = stamped.batch;
-            completer.complete(result);
+            match result {
+                Ok(written) => completer.written(written),
+                Err(mut failure) => {
+                    if stamped.maybe_written {
+                        failure.outcome = Outcome::Unknown;
+                    }
+                    completer.fail_with(failure);
+                }
+            }
             drop(reservation);
             self.memory.keep(bytes);
         }
@@ -143,7 +212,7 @@ impl SenderState {
         now: Instant,
     ) {
         if answer == Answer::Written {
-            self.finish(slot, Ok(None), now);
+            self.finish(slot, Ok(Written::default()), now);
             return;
         }
         let state = &mut self.slots[slot];

@@ -117,8 +117,15 @@ impl SenderState {
         let batch = state.queue.take_batch()?;
         let records = batch.builder.record_count();
         let place = state.sequences.place_for_new(records);
+        let written = batch.builder.batch_bytes();
         match self.seal(batch, place) {
-            Some(sent) => Some(Stamped::new(sent, place, records)),
+            Some(sent) => {
+                if self.compressor.is_some() {
+                    let fill = &self.slots[slot].queue.fill;
+                    fill.compressed(written, sent.bytes.len());
+                }
+                Some(Stamped::new(sent, place, records))
+            }
             None => {
                 self.slots[slot].sequences.skip_place();
                 None
@@ -126,7 +133,7 @@ impl SenderState {
         }
     }
 
-    fn seal(&mut self, batch: Batch, place: Option<(ProducerKey, i32)>) -> Option<Sent> {
+    fn seal(&mut self, mut batch: Batch, place: Option<(ProducerKey, i32)>) -> Option<Sent> {
         let compressor = self.compressor.as_mut();
         match batch.builder.seal(identity(place), false, compressor) {
             Ok(sealed) => {
@@ -145,7 +152,7 @@ impl SenderState {
             }
             Err(error) => {
                 let cause = Cause::Compression(error.to_string());
-                batch.completer.complete(Err((cause, Outcome::NotWritten)));
+                batch.completer.fail(cause, Outcome::NotWritten);
                 None
             }
         }

@@ -7,6 +7,7 @@ mod answer;
 mod drain;
 mod link;
 mod request;
+mod split;
 mod state;
 mod verdict;
 

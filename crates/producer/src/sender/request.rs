@@ -1,11 +1,12 @@
 //! Produce and `InitProducerId` requests, and their answers.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use klamm_codec::messages::produce_response::PartitionProduceResponse;
 use klamm_codec::messages::{
-    InitProducerIdRequest, InitProducerIdResponse, ProduceRequest, decode_response,
+    InitProducerIdRequest, InitProducerIdResponse, ProduceRequest, StrBytes, decode_response,
 };
 use klamm_codec::produce_request::{PartitionBatch, ProduceHeader, TopicBatches, encode};
 use klamm_codec::{ApiKey, ErrorCode};
@@ -16,6 +17,7 @@ use super::answer::PartitionAnswer;
 use super::drain::{PartitionBytes, ProduceBatches};
 use crate::accumulator::PartitionQueue;
 use crate::config::{Acks, Settings};
+use crate::delivery::Written;
 use crate::idempotence::ProducerKey;
 use crate::shared::Shared;
 
@@ -84,7 +86,7 @@ struct TopicAnswers {
 
 impl Response {
     /// What the broker said about the batch of `queue`.
-    pub(super) fn answer(&self, queue: &PartitionQueue) -> Option<PartitionAnswer> {
+    pub(super) fn answer(&self, queue: &PartitionQueue) -> Option<&PartitionAnswer> {
         let named = |topic: &&TopicAnswers| {
             if topic.id.is_zero() {
                 *topic.name == *queue.partition.topic
@@ -93,7 +95,7 @@ impl Response {
             }
         };
         let topic = self.topics.iter().find(named)?;
-        topic.partitions.get(&queue.partition.partition).copied()
+        topic.partitions.get(&queue.partition.partition)
     }
 }
 
@@ -105,23 +107,33 @@ pub(super) fn read(connection: &Connection, version: i16, frame: Bytes) -> Resul
             broker: connection.address().to_owned(),
             reason: error.reason,
         })?;
-    let topics = response.responses.into_iter().map(|topic| {
-        let answer = |partition: PartitionProduceResponse| {
-            let answer = PartitionAnswer {
-                code: ErrorCode(partition.error_code),
-                base_offset: partition.base_offset,
-            };
-            (partition.index, answer)
-        };
-        TopicAnswers {
-            name: topic.name.to_string(),
-            id: TopicId(topic.topic_id.into_bytes()),
-            partitions: topic.partition_responses.into_iter().map(answer).collect(),
-        }
+    let topics = response.responses.into_iter().map(|topic| TopicAnswers {
+        name: topic.name.to_string(),
+        id: TopicId(topic.topic_id.into_bytes()),
+        partitions: topic.partition_responses.into_iter().map(answer).collect(),
     });
     Ok(Response {
         topics: topics.collect(),
     })
+}
+
+fn answer(partition: PartitionProduceResponse) -> (i32, PartitionAnswer) {
+    let text = |message: Option<StrBytes>| message.map(|message| Arc::from(message.as_str()));
+    let known = |value: i64| (value >= 0).then_some(value);
+    let refused = partition.record_errors.into_iter().map(|record| {
+        let index = record.batch_index.unsigned_abs();
+        (index, text(record.batch_index_error_message))
+    });
+    let answer = PartitionAnswer {
+        code: ErrorCode(partition.error_code),
+        written: Written {
+            base_offset: known(partition.base_offset),
+            log_append_time: known(partition.log_append_time_ms),
+        },
+        message: text(partition.error_message),
+        refused_records: refused.collect(),
+    };
+    (partition.index, answer)
 }
 
 /// Asks any broker for a producer id.

@@ -225,33 +225,30 @@ impl SenderState {
         let retries = self.settings.config.retries;
         let state = &mut self.slots[slot];
         let gives_up = |sent: &Stamped<Sent>| late(sent.batch.created) || sent.attempts > retries;
-        for stamped in state.sequences.give_up_resend(gives_up) {
+        for mut stamped in state.sequences.give_up_resend(gives_up) {
             let outcome = outcome(stamped.maybe_written);
             let last = stamped.batch.last_failure.map(Box::new);
             let cause = match last {
                 Some(last) if !late(stamped.batch.created) => Cause::Retries(last),
                 last => Cause::Timeout(last),
             };
-            stamped.batch.completer.complete(Err((cause, outcome)));
+            stamped.batch.completer.fail(cause, outcome);
         }
         for stamped in state.sequences.in_flight_mut() {
             if !stamped.given_up && late(stamped.batch.created) {
                 stamped.given_up = true;
                 let cause = Cause::Timeout(stamped.batch.last_failure.take().map(Box::new));
-                stamped
-                    .batch
-                    .completer
-                    .complete(Err((cause, Outcome::Unknown)));
+                stamped.batch.completer.fail(cause, Outcome::Unknown);
             }
         }
         let mut view = state.queue.visit();
         while view.oldest.is_some_and(late)
-            && let Some(batch) = state.queue.take_batch()
+            && let Some(mut batch) = state.queue.take_batch()
         {
             let broker = state.leader.and_then(|(node, _)| self.brokers.get(&node));
             let failure = broker.and_then(|broker| broker.failure.clone());
             let cause = Cause::Timeout(failure.map(Box::new));
-            batch.completer.complete(Err((cause, Outcome::NotWritten)));
+            batch.completer.fail(cause, Outcome::NotWritten);
             view = state.queue.visit();
         }
         view
@@ -344,19 +341,18 @@ impl SenderState {
         self.forget_ready(slot);
         self.set_timer(slot, None);
         let state = &mut self.slots[slot];
-        for batch in state.queue.end() {
-            let result = Err((cause.clone(), Outcome::NotWritten));
-            batch.completer.complete(result);
+        for mut batch in state.queue.end() {
+            batch.completer.fail(cause.clone(), Outcome::NotWritten);
         }
-        for stamped in state.sequences.give_up_resend(|_| true) {
-            let result = Err((cause.clone(), outcome(stamped.maybe_written)));
-            stamped.batch.completer.complete(result);
+        for mut stamped in state.sequences.give_up_resend(|_| true) {
+            let outcome = outcome(stamped.maybe_written);
+            stamped.batch.completer.fail(cause.clone(), outcome);
         }
         // Answers will still come for these; their bytes belong to the connection until then.
         for stamped in state.sequences.in_flight_mut() {
             stamped.given_up = true;
-            let result = Err((cause.clone(), Outcome::Unknown));
-            stamped.batch.completer.complete(result);
+            let completer = &mut stamped.batch.completer;
+            completer.fail(cause.clone(), Outcome::Unknown);
         }
     }
 
