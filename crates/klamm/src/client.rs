@@ -1,12 +1,13 @@
 //! The client: one cluster, any number of producers, consumers and admins.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use klamm_admin::Admin;
 use klamm_consumer::{ConsumerBuilder, ConsumerConfig};
 use klamm_net::config::{PropertySet, Role};
-use klamm_net::{Backoff, ClientConfig, Cluster};
+use klamm_net::{Backoff, ClientConfig, Cluster, Connector};
 use klamm_producer::ProducerBuilder;
 
 use crate::error::Error;
@@ -171,6 +172,12 @@ impl ClientBuilder {
     /// larger one loses its connection.
     pub fn response_bytes_max(self, bytes: usize) -> Self {
         self.set(|config| config.response_bytes_max = bytes)
+    }
+
+    /// Makes the byte streams to brokers, over which TLS and SASL are laid (no Java property;
+    /// [`TcpConnector`](klamm_net::TcpConnector)): for a proxy, a tunnel, or a broker in this process.
+    pub fn connector(self, connector: impl Connector) -> Self {
+        self.set(|config| config.connector = Arc::new(connector))
     }
 
     /// Connects.

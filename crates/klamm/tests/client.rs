@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use klamm::net::{BoxedStream, Connecting, Connector, HostPort};
 use klamm::{Client, Error, ErrorCode, NewTopic, OffsetReset, Record};
 use klamm_testbroker::TestBroker;
 
@@ -23,6 +24,31 @@ async fn a_topic_can_be_produced_to_as_soon_as_it_is_created() -> Result<(), Err
         let delivery = producer.send(Record::to(&topic).value("first")).await?;
         assert_eq!(delivery.await?.offset, Some(0));
     }
+    producer.close(CLOSE).await?;
+    Ok(())
+}
+
+/// Streams to a test broker that no socket carries.
+#[derive(Debug)]
+struct InMemory(TestBroker);
+
+impl Connector for InMemory {
+    fn connect<'a>(&'a self, _address: &'a HostPort, _timeout: Duration) -> Connecting<'a> {
+        let stream = self.0.connect(1).map_err(std::io::Error::other);
+        Box::pin(async move { Ok(Box::new(stream?) as BoxedStream) })
+    }
+}
+
+#[tokio::test]
+async fn the_byte_streams_can_come_from_the_application() -> Result<(), Error> {
+    let broker = TestBroker::builder().topic("orders", 1);
+    let connector = InMemory(broker.start().await.unwrap());
+    // Nothing listens there.
+    let client = Client::builder("127.0.0.1:1").connector(connector);
+    let client = client.connect().await?;
+    let producer = client.producer().build()?;
+    let delivery = producer.send(Record::to("orders").value("1")).await?;
+    assert_eq!(delivery.await?.offset, Some(0));
     producer.close(CLOSE).await?;
     Ok(())
 }

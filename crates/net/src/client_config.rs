@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backoff::Backoff;
+use crate::connector::{Connector, TcpConnector};
 use crate::error::Error;
 
 /// Kafka's default port, for addresses without one.
@@ -90,6 +92,8 @@ pub struct ClientConfig {
     pub metadata_max_age: Duration,
     /// Largest response accepted, in bytes (100 MiB).
     pub response_bytes_max: usize,
+    /// Makes the byte streams to brokers (no Java property; TCP).
+    pub connector: Arc<dyn Connector>,
 }
 
 impl ClientConfig {
@@ -119,6 +123,7 @@ impl ClientConfig {
             connection_setup_timeout_max: Duration::from_secs(30),
             metadata_max_age: Duration::from_secs(300),
             response_bytes_max: 100 << 20,
+            connector: Arc::new(TcpConnector::default()),
         })
     }
 }

@@ -1,19 +1,18 @@
-//! From an address to a connection: resolve, connect, ask for versions.
+//! From an address to a connection: a byte stream, what is laid over it, what the broker speaks, who
+//! the client is.
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::client_config::{ClientConfig, HostPort};
-use crate::connection::{Connection, Limits};
+use crate::connection::{Connection, Limits, Setup};
 use crate::error::Error;
 use crate::node::NodeId;
 
-/// Connects to `address`, within `limit`. Every address that the name resolves
-/// to is tried (`client.dns.lookup=use_all_dns_ips`).
+/// Connects to `address`, within `limit`.
 pub(crate) async fn dial(
     address: &HostPort,
     node: Option<NodeId>,
@@ -22,14 +21,18 @@ pub(crate) async fn dial(
     limit: Duration,
 ) -> Result<Connection, Error> {
     let broker = address.to_string();
-    let setup = async {
-        let stream = connect(address, &broker).await?;
+    let set_up = async {
+        let stream = config.connector.connect(address, limit).await;
+        let stream = stream.map_err(|error| Error::connect(&broker, error))?;
+        // TLS is laid over the stream here.
+        let setup = Setup::begin(stream, broker.clone(), Arc::clone(client_id)).await?;
+        // SASL authenticates here, with `Setup::request`.
         let limits = Limits {
             response_bytes_max: config.response_bytes_max,
         };
-        Connection::open(stream, broker.clone(), node, client_id, limits).await
+        Ok(setup.start(node, limits))
     };
-    match timeout(limit, setup).await {
+    match timeout(limit, set_up).await {
         Ok(connected) => connected,
         Err(_) => Err(Error::connect(
             &broker,
@@ -39,21 +42,4 @@ pub(crate) async fn dial(
             ),
         )),
     }
-}
-
-async fn connect(address: &HostPort, broker: &str) -> Result<TcpStream, Error> {
-    let failed = |error| Error::connect(broker, error);
-    let resolved = tokio::net::lookup_host((address.host.as_str(), address.port));
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for socket_address in resolved.await.map_err(failed)? {
-        match TcpStream::connect(socket_address).await {
-            Ok(stream) => {
-                // Nagle's algorithm would hold back the end of every request.
-                stream.set_nodelay(true).map_err(failed)?;
-                return Ok(stream);
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(failed(last))
 }

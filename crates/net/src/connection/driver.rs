@@ -12,11 +12,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
+use tokio::io::AsyncWrite;
 use tokio::time::{Instant, Sleep};
 
+use super::Shared;
 use super::in_flight::{InFlight, Queued};
 use super::receive::Receiver;
-use super::{Shared, Stream};
+use crate::connector::BoxedStream;
 
 /// Pieces handed to one vectored write; the kernel's own bound is 1024.
 const WRITE_PIECES_MAX: usize = 64;
@@ -28,8 +30,8 @@ pub(crate) struct Limits {
     pub(crate) response_bytes_max: usize,
 }
 
-pub(super) struct Driver<S> {
-    stream: S,
+pub(super) struct Driver {
+    stream: BoxedStream,
     shared: Arc<Shared>,
     receiver: Receiver,
     in_flight: InFlight,
@@ -58,8 +60,8 @@ impl From<io::Error> for End {
     }
 }
 
-impl<S: Stream> Driver<S> {
-    pub(super) fn new(stream: S, shared: Arc<Shared>, limits: Limits) -> Self {
+impl Driver {
+    pub(super) fn new(stream: BoxedStream, shared: Arc<Shared>, limits: Limits) -> Self {
         Self {
             stream,
             shared,
@@ -181,7 +183,7 @@ impl<S: Stream> Driver<S> {
     }
 }
 
-impl<S: Stream> Future for Driver<S> {
+impl Future for Driver {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {

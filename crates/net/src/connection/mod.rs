@@ -7,9 +7,9 @@
 //! response is late, or when the peer breaks the protocol.
 
 mod driver;
-mod handshake;
 mod in_flight;
 mod receive;
+mod setup;
 
 use std::fmt;
 use std::future::Future;
@@ -22,19 +22,16 @@ use bytes::Bytes;
 use klamm_codec::api::{ApiKey, Request};
 use klamm_codec::api_versions::ApiVersions;
 use klamm_codec::messages::{self, encode_request};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use self::driver::Driver;
 pub(crate) use self::driver::Limits;
 use self::in_flight::Queued;
+pub(crate) use self::setup::Setup;
+use crate::connector::BoxedStream;
 use crate::error::Error;
 use crate::node::NodeId;
-
-/// A byte stream to a broker.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Stream for T {}
 
 /// A connection to one broker; cheap to clone.
 #[derive(Clone)]
@@ -113,26 +110,25 @@ impl Future for PendingResponse {
 }
 
 impl Connection {
-    /// Starts driving `stream` and asks the peer what it speaks.
-    pub(crate) async fn open(
-        stream: impl Stream,
+    /// Starts driving `stream`.
+    fn start(
+        stream: BoxedStream,
         broker: String,
         node: Option<NodeId>,
-        client_id: &Arc<str>,
+        client_id: Arc<str>,
+        versions: ApiVersions,
         limits: Limits,
-    ) -> Result<Self, Error> {
-        let mut stream = stream;
-        let versions = handshake::api_versions(&mut stream, &broker, client_id).await?;
+    ) -> Self {
         let shared = Shared::new(broker);
         tokio::spawn(Driver::new(stream, Arc::clone(&shared), limits));
-        Ok(Self {
+        Self {
             handle: Arc::new(Handle {
                 shared,
                 node,
-                client_id: Arc::clone(client_id),
+                client_id,
                 versions,
             }),
-        })
+        }
     }
 
     /// The broker's id, if the connection was made to a known broker.
@@ -158,18 +154,7 @@ impl Connection {
     /// # Errors
     /// [`Error::UnsupportedVersion`] if there is none.
     pub fn version(&self, api: ApiKey) -> Result<i16, Error> {
-        let ours = api
-            .versions()
-            .expect("requests are only made of APIs in the table");
-        let theirs = self.handle.versions.range(api);
-        theirs
-            .and_then(|theirs| ours.highest_common(theirs))
-            .ok_or_else(|| Error::UnsupportedVersion {
-                api,
-                broker: self.address().to_owned(),
-                ours,
-                theirs,
-            })
+        highest_version(&self.handle.versions, api, self.address())
     }
 
     /// Sends `request` and waits for its response, `timeout` at most.
@@ -274,6 +259,22 @@ impl fmt::Debug for Connection {
             .field("is_closed", &self.is_closed())
             .finish()
     }
+}
+
+/// The highest version of `api` that klamm and the broker with these `versions` speak.
+fn highest_version(versions: &ApiVersions, api: ApiKey, broker: &str) -> Result<i16, Error> {
+    let ours = api
+        .versions()
+        .expect("requests are only made of APIs in the table");
+    let theirs = versions.range(api);
+    theirs
+        .and_then(|theirs| ours.highest_common(theirs))
+        .ok_or_else(|| Error::UnsupportedVersion {
+            api,
+            broker: broker.to_owned(),
+            ours,
+            theirs,
+        })
 }
 
 #[cfg(test)]

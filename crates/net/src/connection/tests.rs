@@ -32,7 +32,12 @@ async fn answer(peer: &mut DuplexStream, correlation_id: i32, body: &[u8]) {
 const VERSIONS: [u8; 18] = [0, 0, 0, 0, 0, 2, 0, 3, 0, 0, 0, 8, 0, 18, 0, 0, 0, 0];
 
 async fn open() -> (Connection, DuplexStream) {
-    let (stream, mut peer) = duplex(1 << 16);
+    let (setup, peer) = begin().await;
+    (setup.start(None, LIMITS), peer)
+}
+
+async fn begin() -> (Setup, DuplexStream) {
+    let (stream, mut peer) = duplex(1 << 17);
     let serve = async {
         // KIP-511: an old broker refuses the first version and lists none.
         let (key, version, id) = read_request(&mut peer).await;
@@ -42,10 +47,9 @@ async fn open() -> (Connection, DuplexStream) {
         assert_eq!((key, version), (18, 0));
         answer(&mut peer, id, &VERSIONS).await;
     };
-    let client_id = Arc::from("test");
-    let open = Connection::open(stream, "peer:1".to_owned(), None, &client_id, LIMITS);
-    let (connection, ()) = tokio::join!(open, serve);
-    (connection.unwrap(), peer)
+    let begin = Setup::begin(Box::new(stream), "peer:1".to_owned(), Arc::from("test"));
+    let (setup, ()) = tokio::join!(begin, serve);
+    (setup.unwrap(), peer)
 }
 
 fn send(connection: &Connection, timeout: Duration) -> PendingResponse {
@@ -71,6 +75,36 @@ async fn versions_are_negotiated_also_with_a_broker_that_knows_only_version_0() 
         error.to_string().contains("peer:1 does not support Fetch"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn before_its_driver_starts_a_connection_takes_one_request_at_a_time_with_small_answers() {
+    // Metadata 0: no broker, no topic.
+    let metadata = [0; 8];
+    for (wrong_id, body, expected) in [
+        (0, &metadata[..], None),
+        (1, &metadata[..], Some("wrong correlation id")),
+        (0, &metadata[..7], Some("cannot be read")),
+        (0, &vec![0; 65 << 10], Some("answer begins with")),
+    ] {
+        let (mut setup, mut peer) = begin().await;
+        assert_eq!(setup.version(ApiKey::METADATA).unwrap(), 8);
+        let request = MetadataRequest::default();
+        let serve = async {
+            let (key, version, id) = read_request(&mut peer).await;
+            assert_eq!((key, version), (3, 0));
+            answer(&mut peer, id + wrong_id, body).await;
+        };
+        let (answered, ()) = tokio::join!(setup.request(&request, 0), serve);
+        match expected {
+            None => assert!(answered.unwrap().topics.is_empty()),
+            Some(expected) => {
+                let error = answered.unwrap_err().to_string();
+                assert!(error.contains(expected), "{error}");
+                assert!(error.contains(setup.broker()), "{error}");
+            }
+        }
+    }
 }
 
 #[tokio::test]
@@ -203,14 +237,13 @@ async fn a_peer_that_is_not_kafka_is_named() {
         (&[], "closed the connection"),
     ] {
         let (stream, mut peer) = duplex(1 << 16);
-        let client_id = Arc::from("test");
-        let open = Connection::open(stream, "peer:1".to_owned(), None, &client_id, LIMITS);
+        let begin = Setup::begin(Box::new(stream), "peer:1".to_owned(), Arc::from("test"));
         let serve = async move {
             read_request(&mut peer).await;
             peer.write_all(bytes).await.unwrap();
         };
-        let (opened, ()) = tokio::join!(open, serve);
-        let error = opened.unwrap_err();
+        let (refused, ()) = tokio::join!(begin, serve);
+        let error = refused.err().unwrap();
         assert!(matches!(error, Error::NotKafka { .. }));
         assert!(error.to_string().contains(expected), "{error}");
     }
