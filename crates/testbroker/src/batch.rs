@@ -5,14 +5,18 @@
 
 use bytes::Bytes;
 use klamm_codec::batch::{
-    Attributes, BatchHeader, Batches, ProducerIdentity, RecordBatch, TimestampType,
+    Attributes, BatchBuilder, BatchHeader, Batches, ProducerIdentity, RecordBatch, TimestampType,
 };
 use klamm_codec::compress::Decompressor;
+
+use crate::transaction::Producer;
 
 const LEADER_EPOCH_AT: usize = 12;
 const ATTRIBUTES_AT: usize = 21;
 const MAX_TIMESTAMP_AT: usize = 35;
 const LOG_APPEND_TIME: i16 = 1 << 3;
+const TRANSACTIONAL: i16 = 1 << 4;
+const CONTROL: i16 = 1 << 5;
 /// What the records of one batch may decompress to.
 const RECORDS_BYTES_MAX: usize = 100 * 1024 * 1024;
 
@@ -39,6 +43,32 @@ pub(crate) fn reseal(header: &BatchHeader, batch: Bytes) -> Bytes {
         base_sequence: header.base_sequence,
     };
     identity.restamp(batch)
+}
+
+/// The control batch that ends a transaction; it is placed when it is appended.
+pub(crate) fn marker(producer: Producer, commit: bool, now: i64) -> Bytes {
+    const ABORT: i16 = 0;
+    const COMMIT: i16 = 1;
+    let mut builder = BatchBuilder::new(Vec::new());
+    let version = [0, 0];
+    let kind = if commit { COMMIT } else { ABORT }.to_be_bytes();
+    let coordinator_epoch = [0; 4];
+    let key = [version, kind].concat();
+    let value = [&version[..], &coordinator_epoch].concat();
+    builder.append(now, Some(&key), Some(&value), &[]);
+    let identity = ProducerIdentity {
+        producer_id: producer.id,
+        producer_epoch: producer.epoch,
+        base_sequence: -1,
+    };
+    let sealed = builder
+        .seal(identity, true, None)
+        .map(|sealed| sealed.bytes);
+    // Only a compressor can fail.
+    let mut batch = sealed.unwrap_or_default().to_vec();
+    let attributes = TRANSACTIONAL | CONTROL;
+    batch[ATTRIBUTES_AT..ATTRIBUTES_AT + 2].copy_from_slice(&attributes.to_be_bytes());
+    identity.restamp(batch.into())
 }
 
 /// Why records cannot be read.

@@ -199,6 +199,14 @@ impl TestBroker {
             .map(|found| (found.leader.0, found.leader_epoch))
     }
 
+    /// The producer id and epoch of a transactional id, and whether it has an open transaction; none
+    /// if nobody has asked for it.
+    pub fn transaction(&self, transactional_id: &str) -> Option<(i64, i16, bool)> {
+        let cluster = self.shared.cluster();
+        let (producer, is_open) = cluster.transactions.describe(transactional_id)?;
+        Some((producer.id, producer.epoch, is_open))
+    }
+
     /// The node that coordinates a group or transactional id.
     pub fn coordinator(&self, key: &str) -> i32 {
         self.shared.cluster().coordinator_of(key).id.0
@@ -261,7 +269,7 @@ impl Default for TestBrokerBuilder {
             partitions_default: 1,
             auto_create_topics: true,
             partition_bytes_max: 64 * 1024 * 1024,
-            transaction_version: None,
+            transaction_version: 2,
             session_timeout_min: Duration::from_secs(6),
         };
         Self {
@@ -334,10 +342,10 @@ impl TestBrokerBuilder {
         self
     }
 
-    /// Announces the feature `transaction.version` at this level, 0 to 2 (KIP-890). Default: not
-    /// announced. Transactions are not served at any level.
+    /// Level of the feature `transaction.version`, 0 to 2; from 2 on clients use the transactions of
+    /// KIP-890. Default: 2, as with Kafka 4.3.
     pub fn transaction_version(mut self, level: i16) -> Self {
-        self.options.transaction_version = Some(level);
+        self.options.transaction_version = level;
         self
     }
 
@@ -405,7 +413,7 @@ impl TestBrokerBuilder {
             shared.spawn(server::listen(listener, Arc::clone(&shared), node));
         }
         let timers = Arc::clone(&shared);
-        shared.spawn(async move { timers.run_group_timers().await });
+        shared.spawn(async move { timers.run_timers().await });
         Ok(TestBroker { shared })
     }
 }

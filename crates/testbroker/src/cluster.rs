@@ -1,4 +1,4 @@
-//! Everything that the nodes share: topics, producer ids, groups, faults.
+//! Everything that the nodes share: topics, groups, transactions, faults.
 //!
 //! Owns: the state behind the one lock. Does not: know message types beyond ids and errors, wait,
 //! or do I/O.
@@ -18,11 +18,10 @@ use tokio::time::Instant;
 use crate::coordinator::Coordinator;
 use crate::fault::Faults;
 use crate::topic::{Partition, Topic, TopicConfig, TopicId, name_is_valid};
+use crate::transaction::{Ending, Transactions};
 
 const TOPICS_MAX: usize = 10_000;
 const PARTITIONS_MAX: usize = 100_000;
-/// Transactional ids remembered.
-const TRANSACTIONAL_IDS_MAX: usize = 10_000;
 /// As many partitions as Kafka's group coordinator has; they are spread over the nodes.
 const COORDINATOR_PARTITIONS: i32 = 50;
 
@@ -31,7 +30,7 @@ pub(crate) struct Options {
     pub(crate) partitions_default: i32,
     pub(crate) auto_create_topics: bool,
     pub(crate) partition_bytes_max: usize,
-    pub(crate) transaction_version: Option<i16>,
+    pub(crate) transaction_version: i16,
     pub(crate) session_timeout_min: Duration,
 }
 
@@ -48,12 +47,10 @@ pub(crate) struct Cluster {
     pub(crate) nodes: Vec<Node>,
     pub(crate) options: Options,
     pub(crate) coordinator: Coordinator,
+    pub(crate) transactions: Transactions,
     pub(crate) faults: Faults,
     topics: BTreeMap<String, Topic>,
     topic_names: HashMap<TopicId, String>,
-    producer_ids: i64,
-    /// Producer id and epoch of each transactional id.
-    transactional: HashMap<String, (i64, i16)>,
     requests: HashMap<ApiKey, u64>,
     clock: Clock,
     random: Random,
@@ -69,11 +66,10 @@ impl Cluster {
             nodes,
             options,
             coordinator: Coordinator::default(),
+            transactions: Transactions::default(),
             faults: Faults::default(),
             topics: BTreeMap::new(),
             topic_names: HashMap::new(),
-            producer_ids: 0,
-            transactional: HashMap::new(),
             requests: HashMap::new(),
             clock: Clock::start(),
             random,
@@ -275,33 +271,29 @@ impl Cluster {
         &self.nodes[partition as usize % self.nodes.len()]
     }
 
-    pub(crate) fn new_producer_id(&mut self) -> i64 {
-        self.producer_ids += 1;
-        self.producer_ids - 1
+    /// Writes the markers of a transaction that has ended, and settles the offsets that waited for it.
+    pub(crate) fn write_ending(&mut self, ending: &Ending) {
+        let now = self.clock.now();
+        for (topic, partition) in &ending.partitions {
+            // A topic may have been deleted meanwhile.
+            if let Ok((partition, ..)) = self.partition_mut(topic, *partition) {
+                partition.write_marker(ending.producer, ending.commit, now);
+            }
+        }
+        for group in &ending.groups {
+            let producer_id = ending.producer.id;
+            self.coordinator
+                .end_transaction(group, producer_id, ending.commit);
+        }
     }
 
-    /// Gives a transactional id its next epoch. `known` is what the producer believes to have, if
-    /// anything (KIP-360).
-    pub(crate) fn bump_transactional(
-        &mut self,
-        id: &str,
-        known: Option<(i64, i16)>,
-    ) -> Result<(i64, i16), ResponseError> {
-        let current = self.transactional.get(id).copied();
-        let next = match current {
-            Some(current) if known.is_some_and(|known| known != current) => {
-                return Err(ResponseError::ProducerFenced);
-            }
-            None if known.is_some() => return Err(ResponseError::InvalidProducerIdMapping),
-            // The last epoch is kept for fencing, so the id is used up one before it.
-            Some((producer_id, epoch)) if epoch < i16::MAX - 1 => (producer_id, epoch + 1),
-            None if self.transactional.len() >= TRANSACTIONAL_IDS_MAX => {
-                return Err(ResponseError::CoordinatorNotAvailable);
-            }
-            _ => (self.new_producer_id(), 0),
-        };
-        self.transactional.insert(id.to_owned(), next);
-        Ok(next)
+    /// Gives up transactions whose time is over. Says whether there were any.
+    pub(crate) fn abort_late_transactions(&mut self, now: Instant) -> bool {
+        let late = self.transactions.handle_timeout(now);
+        for ending in &late {
+            self.write_ending(ending);
+        }
+        !late.is_empty()
     }
 
     /// An id for a new member, as Kafka makes them: a readable prefix and a UUID.

@@ -34,6 +34,15 @@ pub(crate) type Offsets = BTreeMap<(String, i32), CommittedOffset>;
 struct Coordinated {
     group: Group,
     offsets: Offsets,
+    /// Offsets of open transactions, by producer id.
+    pending: BTreeMap<i64, Offsets>,
+}
+
+impl Coordinated {
+    /// Whether something would be lost with the group.
+    fn holds_offsets(&self) -> bool {
+        !self.offsets.is_empty() || !self.pending.is_empty()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -119,6 +128,48 @@ impl Coordinator {
         Ok(&mut coordinated.offsets)
     }
 
+    /// As [`Coordinator::commit`], for offsets that count when the producer's transaction commits.
+    pub(crate) fn commit_in_transaction(
+        &mut self,
+        now: Instant,
+        group_id: &str,
+        caller: &Caller,
+        producer_id: i64,
+    ) -> Result<&mut Offsets, ResponseError> {
+        if caller.generation < 0 {
+            self.create(group_id)?;
+        } else if !self.groups.contains_key(group_id) {
+            return Err(ResponseError::IllegalGeneration);
+        }
+        self.with_group(group_id, |group| {
+            group.handle_transactional_commit(now, caller)
+        })??;
+        let coordinated = self
+            .groups
+            .get_mut(group_id)
+            .ok_or(ResponseError::UnknownMemberId)?;
+        Ok(coordinated.pending.entry(producer_id).or_default())
+    }
+
+    /// Takes over or drops what the producer's transaction has committed for the group.
+    pub(crate) fn end_transaction(&mut self, group_id: &str, producer_id: i64, commit: bool) {
+        if let Some(coordinated) = self.groups.get_mut(group_id)
+            && let Some(offsets) = coordinated.pending.remove(&producer_id)
+            && commit
+        {
+            coordinated.offsets.extend(offsets);
+        }
+    }
+
+    /// Whether an open transaction has an offset for this partition (KIP-447).
+    pub(crate) fn is_unstable(&self, group_id: &str, topic: &str, partition: i32) -> bool {
+        let at = (topic.to_owned(), partition);
+        self.groups.get(group_id).is_some_and(|coordinated| {
+            let mut pending = coordinated.pending.values();
+            pending.any(|offsets| offsets.contains_key(&at))
+        })
+    }
+
     pub(crate) fn delete(&mut self, group_id: &str) -> Result<(), ResponseError> {
         let coordinated = self
             .groups
@@ -135,6 +186,9 @@ impl Coordinator {
     pub(crate) fn forget_topic(&mut self, topic: &str) {
         for coordinated in self.groups.values_mut() {
             coordinated.offsets.retain(|(name, _), _| name != topic);
+            for offsets in coordinated.pending.values_mut() {
+                offsets.retain(|(name, _), _| name != topic);
+            }
         }
     }
 
@@ -189,7 +243,7 @@ impl Coordinator {
         }
         if self.groups.len() >= GROUPS_MAX {
             self.groups.retain(|_, coordinated| {
-                !coordinated.group.is_idle() || !coordinated.offsets.is_empty()
+                !coordinated.group.is_idle() || coordinated.holds_offsets()
             });
         }
         if self.groups.len() >= GROUPS_MAX {
@@ -200,6 +254,7 @@ impl Coordinator {
             Coordinated {
                 group: Group::new(),
                 offsets: Offsets::new(),
+                pending: BTreeMap::new(),
             },
         );
         Ok(())

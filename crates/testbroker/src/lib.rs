@@ -4,8 +4,8 @@
 //! amount of data in memory, and makes on request the faults that real clusters make rarely. It
 //! behaves as Kafka 4.3 where a client can tell, with these known differences:
 //!
-//! - No transactions beyond `InitProducerId`, no consumer (KIP-848) or share groups, no ACLs,
-//!   quotas, SASL or TLS. They are not announced.
+//! - No consumer (KIP-848) or share groups, no ACLs, quotas, SASL or TLS. They are not announced.
+//! - A transaction's markers are written before its end is answered.
 //! - Every fetch is answered without a session, as KIP-227 allows. All replicas are always in sync,
 //!   so the high watermark is the log's end.
 //! - Nothing is compacted, and retention is by size only.
@@ -16,7 +16,7 @@
 //! Time is tokio's clock: with `tokio::time::pause`, timeouts, waits and append times follow
 //! simulated time.
 //!
-//! The thinking is without I/O: `log`, `producer_state`, `group` and `topic` know no sockets and no
+//! The thinking is without I/O: `log`, `producer_state`, `group`, `transaction` and `topic` know no sockets and no
 //! clocks, `cluster` and `coordinator` hold them together behind one lock, `api` translates
 //! messages, `connection` and `server` move bytes.
 
@@ -35,6 +35,7 @@ mod shared;
 #[cfg(test)]
 mod testing;
 mod topic;
+mod transaction;
 mod validate;
 
 pub use broker::{TestBroker, TestBrokerBuilder, TestBrokerError};

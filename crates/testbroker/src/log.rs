@@ -6,8 +6,7 @@
 //! Invariants
 //! - batches follow each other by offset without overlap; `start <= end`
 //! - the last batch is always kept; without it, `bytes <= bytes_max`
-//! - there is one replica that matters, so the high watermark and the last stable offset are the
-//!   log's end
+//! - there is one replica that matters, so the high watermark is the log's end
 
 use std::collections::VecDeque;
 
@@ -102,14 +101,15 @@ impl Log {
         self.batches.iter().map(|stored| &stored.data)
     }
 
-    /// Bytes from the batch that holds `offset` on, at most `bytes_max` of them; the last batch may
-    /// be cut, as a broker cuts it.
+    /// Bytes from the batch that holds `offset` on, of batches that begin before `before`, at most
+    /// `bytes_max` of them; the last batch may be cut, as a broker cuts it.
     ///
     /// The first batch comes whole if `first_whole`, however large; else, if it does not fit,
     /// nothing comes.
     pub(crate) fn read(
         &self,
         offset: i64,
+        before: i64,
         bytes_max: usize,
         first_whole: bool,
     ) -> Result<Bytes, OutOfRange> {
@@ -119,7 +119,8 @@ impl Log {
         let first = self
             .batches
             .partition_point(|stored| stored.header.last_offset() < offset);
-        let Some(stored) = self.batches.get(first) else {
+        let is_stable = |stored: &&Stored| stored.header.base_offset < before;
+        let Some(stored) = self.batches.get(first).filter(is_stable) else {
             return Ok(Bytes::new());
         };
         if stored.data.len() >= bytes_max {
@@ -131,7 +132,7 @@ impl Log {
             });
         }
         let mut out = BytesMut::new();
-        for stored in self.batches.range(first..) {
+        for stored in self.batches.range(first..).take_while(is_stable) {
             let room = bytes_max - out.len();
             out.extend_from_slice(&stored.data[..stored.data.len().min(room)]);
             if out.len() == bytes_max {

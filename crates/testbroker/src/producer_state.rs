@@ -1,14 +1,18 @@
-//! What a partition knows of its idempotent producers (KIP-98, KIP-360).
+//! What a partition knows of its idempotent and transactional producers (KIP-98, KIP-360).
 //!
-//! Owns: the epoch and the last batches of each producer id. Does not: store records.
+//! Owns: the epoch and the last batches of each producer id, where its open transaction began, and
+//! which transactions were aborted. Does not: store records.
 //!
 //! Invariants
+//! - a producer with an open transaction is not forgotten
 //! - at most [`BATCHES_KEPT`] batches per producer, all of its current epoch, in sequence
 //! - at most [`PRODUCERS_MAX`] producers; the one that wrote longest ago is forgotten first
 
 use std::collections::{HashMap, VecDeque};
 
 use klamm_codec::batch::BatchHeader;
+
+use crate::transaction::Producer;
 
 /// As many batches as a producer may have in flight.
 const BATCHES_KEPT: usize = 5;
@@ -20,6 +24,16 @@ pub(crate) struct ProducerStates {
     producers: HashMap<i64, ProducerState>,
     /// Counts accepted batches, to tell who wrote longest ago.
     writes: u64,
+    /// In the order of their markers.
+    aborted: Vec<Aborted>,
+}
+
+/// A transaction that was aborted, from its first record to its marker.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Aborted {
+    pub(crate) producer_id: i64,
+    pub(crate) first_offset: i64,
+    pub(crate) last_offset: i64,
 }
 
 #[derive(Debug)]
@@ -27,6 +41,8 @@ struct ProducerState {
     epoch: i16,
     batches: VecDeque<Batch>,
     last_write: u64,
+    /// Where its open transaction began.
+    open: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -49,15 +65,22 @@ pub(crate) enum Verdict {
     },
     OutOfOrder,
     OldEpoch,
+    /// Outside of a transaction, though the producer has one open.
+    NotTransactional,
 }
 
 impl ProducerStates {
-    /// Judges a batch with a producer id; changes nothing.
-    pub(crate) fn judge(&self, header: &BatchHeader) -> Verdict {
+    /// Judges a batch with a producer id; changes nothing. With `strict` (KIP-890) a producer that is
+    /// not known must begin at 0.
+    pub(crate) fn judge(&self, header: &BatchHeader, strict: bool) -> Verdict {
         // A broker accepts any sequence of a producer it knows nothing of: its state may have been
         // lost to retention.
         let Some(producer) = self.producers.get(&header.producer_id) else {
-            return Verdict::Next;
+            return if strict && header.base_sequence != 0 {
+                Verdict::OutOfOrder
+            } else {
+                Verdict::Next
+            };
         };
         if header.producer_epoch < producer.epoch {
             return Verdict::OldEpoch;
@@ -83,6 +106,11 @@ impl ProducerStates {
             Some(last) if first_sequence != sequence_after(last.last_sequence, 1) => {
                 Verdict::OutOfOrder
             }
+            // A marker was the first that was heard of this epoch.
+            None if first_sequence != 0 => Verdict::OutOfOrder,
+            _ if producer.open.is_some() && !header.attributes.is_transactional() => {
+                Verdict::NotTransactional
+            }
             _ => Verdict::Next,
         }
     }
@@ -98,11 +126,7 @@ impl ProducerStates {
         let producer = self
             .producers
             .entry(header.producer_id)
-            .or_insert_with(|| ProducerState {
-                epoch: header.producer_epoch,
-                batches: VecDeque::with_capacity(BATCHES_KEPT),
-                last_write: 0,
-            });
+            .or_insert_with(|| ProducerState::new(header.producer_epoch));
         if producer.epoch != header.producer_epoch {
             producer.epoch = header.producer_epoch;
             producer.batches.clear();
@@ -117,14 +141,79 @@ impl ProducerStates {
             timestamp: append_time.unwrap_or(header.max_timestamp),
         });
         producer.last_write = self.writes;
+        if header.attributes.is_transactional() {
+            producer.open.get_or_insert(base_offset);
+        }
         if self.producers.len() > PRODUCERS_MAX {
             let oldest = self
                 .producers
                 .iter()
+                .filter(|(_, producer)| producer.open.is_none())
                 .min_by_key(|(_, producer)| producer.last_write);
             if let Some(id) = oldest.map(|(id, _)| *id) {
                 self.producers.remove(&id);
             }
+        }
+    }
+
+    /// Notes a marker at `offset`: the producer's transaction is over. Says whether the marker is to
+    /// be written; one of an older epoch is not.
+    pub(crate) fn end_transaction(&mut self, marker: Producer, commit: bool, offset: i64) -> bool {
+        let producer = self
+            .producers
+            .entry(marker.id)
+            .or_insert_with(|| ProducerState::new(marker.epoch));
+        if marker.epoch < producer.epoch {
+            return false;
+        }
+        if marker.epoch > producer.epoch {
+            producer.epoch = marker.epoch;
+            producer.batches.clear();
+        }
+        if let Some(first_offset) = producer.open.take()
+            && !commit
+        {
+            self.aborted.push(Aborted {
+                producer_id: marker.id,
+                first_offset,
+                last_offset: offset,
+            });
+        }
+        true
+    }
+
+    /// Whether the producer has an open transaction here.
+    pub(crate) fn has_open(&self, producer: Producer) -> bool {
+        let state = self.producers.get(&producer.id);
+        state.is_some_and(|state| state.epoch == producer.epoch && state.open.is_some())
+    }
+
+    /// Where the oldest open transaction began.
+    pub(crate) fn first_open(&self) -> Option<i64> {
+        let open = self.producers.values().filter_map(|state| state.open);
+        open.min()
+    }
+
+    /// The aborted transactions that have records from `from` on and before `to`.
+    pub(crate) fn aborted_between(&self, from: i64, to: i64) -> impl Iterator<Item = &Aborted> {
+        let within =
+            move |aborted: &&Aborted| aborted.last_offset >= from && aborted.first_offset < to;
+        self.aborted.iter().filter(within)
+    }
+
+    /// Forgets aborted transactions of which nothing is left.
+    pub(crate) fn forget_before(&mut self, start: i64) {
+        self.aborted.retain(|aborted| aborted.last_offset >= start);
+    }
+}
+
+impl ProducerState {
+    fn new(epoch: i16) -> Self {
+        Self {
+            epoch,
+            batches: VecDeque::with_capacity(BATCHES_KEPT),
+            last_write: 0,
+            open: None,
         }
     }
 }

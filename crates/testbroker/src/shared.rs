@@ -24,7 +24,7 @@ pub(crate) struct Shared {
     runtime: Handle,
     /// Something was appended, or topics or leaders changed: waiting fetches look again.
     pub(crate) changed: Notify,
-    /// A group's next deadline may have moved.
+    /// The next deadline of a group or transaction may have moved.
     pub(crate) timers_moved: Notify,
 }
 
@@ -65,16 +65,21 @@ impl Shared {
             .take()
     }
 
-    /// Lets groups give up members and rebalances in time, for ever.
-    pub(crate) async fn run_group_timers(&self) {
+    /// Lets groups give up members and rebalances, and transactions end, in time, for ever.
+    pub(crate) async fn run_timers(&self) {
         loop {
-            let next = {
+            let now = tokio::time::Instant::now();
+            let (next, aborted) = {
                 let mut cluster = self.cluster();
-                cluster
-                    .coordinator
-                    .handle_timeout(tokio::time::Instant::now());
-                cluster.coordinator.poll_timeout()
+                cluster.coordinator.handle_timeout(now);
+                let aborted = cluster.abort_late_transactions(now);
+                let group = cluster.coordinator.poll_timeout();
+                let transaction = cluster.transactions.poll_timeout();
+                (group.into_iter().chain(transaction).min(), aborted)
             };
+            if aborted {
+                self.changed.notify_waiters();
+            }
             let due = async {
                 match next {
                     Some(deadline) => sleep_until(deadline).await,

@@ -6,9 +6,12 @@
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::BrokerId;
+use klamm_codec::batch::BatchHeader;
 
+use crate::batch;
 use crate::log::Log;
-use crate::producer_state::{ProducerStates, Verdict};
+use crate::producer_state::{Aborted, ProducerStates, Verdict};
+use crate::transaction::Producer;
 use crate::validate::{Refused, validate};
 
 /// Kafka's default of `message.max.bytes`.
@@ -163,17 +166,45 @@ impl Partition {
         }
     }
 
-    /// Appends the records of one partition of a Produce request, or says why not; `now` is in
-    /// milliseconds since 1970.
+    /// The first offset that an open transaction may still hide (KIP-98).
+    pub(crate) fn last_stable_offset(&self) -> i64 {
+        self.producers.first_open().unwrap_or(self.log.end())
+    }
+
+    /// The aborted transactions that have records from `from` on and before `to`.
+    pub(crate) fn aborted_between(&self, from: i64, to: i64) -> impl Iterator<Item = &Aborted> {
+        self.producers.aborted_between(from, to)
+    }
+
+    /// Whether the producer has written something here in its open transaction.
+    pub(crate) fn has_open_transaction(&self, producer: Producer) -> bool {
+        self.producers.has_open(producer)
+    }
+
+    /// Ends the producer's transaction here; `now` is in milliseconds since 1970.
+    pub(crate) fn write_marker(&mut self, producer: Producer, commit: bool, now: i64) {
+        let offset = self.log.end();
+        if !self.producers.end_transaction(producer, commit, offset) {
+            return;
+        }
+        let batch = batch::marker(producer, commit, now);
+        if let Ok(header) = BatchHeader::parse(&batch) {
+            self.log.append(&header, &batch, self.leader_epoch, None);
+        }
+    }
+
+    /// Appends the records of one partition of a Produce request, or says why not; `strict` as for
+    /// [`ProducerStates::judge`], `now` is in milliseconds since 1970.
     pub(crate) fn append(
         &mut self,
         records: &Bytes,
         config: &TopicConfig,
+        strict: bool,
         now: i64,
     ) -> Result<Appended, Refused> {
         let header = validate(records, config, now)?;
         if header.producer_id >= 0 {
-            match self.producers.judge(&header) {
+            match self.producers.judge(&header, strict) {
                 Verdict::Next => {}
                 // Kafka answers the first writing's timestamp as append time, also for CreateTime
                 // topics.
@@ -198,6 +229,12 @@ impl Partition {
                         reason: "producer epoch is older than the current one",
                     });
                 }
+                Verdict::NotTransactional => {
+                    return Err(Refused {
+                        error: ResponseError::InvalidTxnState,
+                        reason: "the producer has an open transaction, and this is not part of it",
+                    });
+                }
             }
         }
         let append_time = config.log_append_time.then_some(now);
@@ -206,6 +243,7 @@ impl Partition {
             .append(&header, records, self.leader_epoch, append_time);
         if header.producer_id >= 0 {
             self.producers.appended(&header, base_offset, append_time);
+            self.producers.forget_before(self.log.start());
         }
         Ok(Appended {
             base_offset,

@@ -9,6 +9,7 @@ use client::{
     Client, NONE, PRODUCE, batch, group, join_request, named, produce_request, produced, start,
     text, topic,
 };
+use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::offset_commit_request::{
@@ -17,11 +18,15 @@ use kafka_protocol::messages::offset_commit_request::{
 use kafka_protocol::messages::offset_fetch_request::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopic,
 };
+use kafka_protocol::messages::txn_offset_commit_request::{
+    TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
+};
 use kafka_protocol::messages::{
-    ApiVersionsRequest, CreateTopicsRequest, DeleteGroupsRequest, DeleteTopicsRequest,
-    DescribeClusterRequest, DescribeGroupsRequest, FindCoordinatorRequest, HeartbeatRequest,
-    InitProducerIdRequest, LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest,
-    OffsetFetchRequest, SyncGroupRequest,
+    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, ApiVersionsRequest, CreateTopicsRequest,
+    DeleteGroupsRequest, DeleteTopicsRequest, DescribeClusterRequest, DescribeGroupsRequest,
+    EndTxnRequest, FindCoordinatorRequest, HeartbeatRequest, InitProducerIdRequest,
+    LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest, OffsetFetchRequest,
+    SyncGroupRequest, TxnOffsetCommitRequest,
 };
 use klamm_testbroker::{ApiKey, ErrorCode, Fault};
 use tokio::time::Instant;
@@ -126,5 +131,14 @@ async fn injected_errors_are_readable_in_every_api_and_version() {
         DELETE_GROUPS: DeleteGroupsRequest::default().with_groups_names(vec![group("g")]), 0..=2;
         DESCRIBE_CLUSTER: DescribeClusterRequest::default(), 0..=2;
         PRODUCE: produce_request("orders", 0, Bytes::new()), 3..=12;
+        ADD_PARTITIONS_TO_TXN: AddPartitionsToTxnRequest::default().with_v3_and_below_topics(vec![
+            AddPartitionsToTxnTopic::default().with_partitions(vec![0]),
+        ]), 0..=3;
+        ADD_OFFSETS_TO_TXN: AddOffsetsToTxnRequest::default(), 0..=4;
+        TXN_OFFSET_COMMIT: TxnOffsetCommitRequest::default().with_topics(vec![
+            TxnOffsetCommitRequestTopic::default()
+                .with_partitions(vec![TxnOffsetCommitRequestPartition::default()]),
+        ]), 0..=5;
+        END_TXN: EndTxnRequest::default(), 0..=5;
     }
 }

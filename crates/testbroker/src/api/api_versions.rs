@@ -22,13 +22,8 @@ impl Serve for ApiVersionsRequest {
         let api = |(key, versions)| version_range(key, versions);
         let mut response =
             ApiVersionsResponse::default().with_api_keys(served().into_iter().map(api).collect());
-        if let Some(level) = call
-            .shared
-            .cluster()
-            .options
-            .transaction_version
-            .filter(|_| call.version >= 3)
-        {
+        let level = call.shared.cluster().options.transaction_version;
+        if call.version >= 3 {
             let name = text("transaction.version");
             // Before version 4 clients could not read a feature that starts at 0 (KAFKA-17011).
             if call.version >= 4 {

@@ -4,16 +4,17 @@ use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::fetch_response::{
-    FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
+    AbortedTransaction, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
 };
-use kafka_protocol::messages::{FetchRequest, FetchResponse};
+use kafka_protocol::messages::{FetchRequest, FetchResponse, ProducerId};
 use klamm_codec::batch::BatchHeader;
 use tokio::time::{Instant, sleep_until};
 
 use super::{Call, Reply, Serve, millis, text};
 use crate::cluster::Cluster;
 use crate::fault::Target;
-use crate::topic::TopicId;
+use crate::producer_state::Aborted;
+use crate::topic::{Partition, TopicId};
 
 /// Kafka's default of `fetch.max.bytes` on brokers.
 const RESPONSE_BYTES_MAX: i32 = 57_671_680;
@@ -101,17 +102,21 @@ fn read(cluster: &Cluster, call: &Call<'_>, request: &FetchRequest) -> Read {
         for partition in &topic.partitions {
             let limit = room.min(partition.partition_max_bytes.max(0) as usize);
             let data = match name {
-                Some(name) => read_partition(cluster, call, name, partition, limit, found == 0),
+                Some(name) => {
+                    let read = Reading {
+                        bytes_max: limit,
+                        is_first: found == 0,
+                        committed: request.isolation_level == READ_COMMITTED,
+                    };
+                    read_partition(cluster, call, name, partition, &read)
+                }
                 None => failed(partition.partition, ResponseError::UnknownTopicId.code()),
             };
             let bytes = data.records.as_ref().map_or(0, Bytes::len);
             found += bytes;
             room = room.saturating_sub(bytes);
             has_error |= data.error_code != 0;
-            answer.partitions.push(match request.isolation_level {
-                READ_COMMITTED => data.with_aborted_transactions(Some(Vec::new())),
-                _ => data,
-            });
+            answer.partitions.push(data);
         }
         response.responses.push(answer);
     }
@@ -124,13 +129,21 @@ fn read(cluster: &Cluster, call: &Call<'_>, request: &FetchRequest) -> Read {
     }
 }
 
+/// How a partition is read.
+struct Reading {
+    bytes_max: usize,
+    /// A batch that is too large comes whole.
+    is_first: bool,
+    /// Only up to the last stable offset.
+    committed: bool,
+}
+
 fn read_partition(
     cluster: &Cluster,
     call: &Call<'_>,
     topic: &str,
     request: &FetchPartition,
-    bytes_max: usize,
-    is_first: bool,
+    reading: &Reading,
 ) -> PartitionData {
     let index = request.partition;
     if let Some(fault) = call.fault_of(topic, index) {
@@ -157,7 +170,10 @@ fn read_partition(
         return data.with_current_leader(leader.with_leader_epoch(partition.leader_epoch));
     }
     let log = &partition.log;
-    let Ok(records) = log.read(request.fetch_offset, bytes_max, is_first) else {
+    let from = request.fetch_offset;
+    let stable = partition.last_stable_offset();
+    let before = if reading.committed { stable } else { log.end() };
+    let Ok(records) = log.read(from, before, reading.bytes_max, reading.is_first) else {
         return failed(index, ResponseError::OffsetOutOfRange.code());
     };
     // What does not begin with a whole batch is of no use to a client.
@@ -167,10 +183,21 @@ fn read_partition(
     PartitionData::default()
         .with_partition_index(index)
         .with_high_watermark(log.end())
-        .with_last_stable_offset(log.end())
+        .with_last_stable_offset(stable)
         .with_log_start_offset(log.start())
-        .with_aborted_transactions(None)
+        .with_aborted_transactions(reading.committed.then(|| aborted(partition, from, before)))
         .with_records(Some(records))
+}
+
+/// What a reader of committed records has to leave out.
+fn aborted(partition: &Partition, from: i64, before: i64) -> Vec<AbortedTransaction> {
+    let aborted = partition.aborted_between(from, before);
+    let entry = |aborted: &Aborted| {
+        AbortedTransaction::default()
+            .with_producer_id(ProducerId(aborted.producer_id))
+            .with_first_offset(aborted.first_offset)
+    };
+    aborted.map(entry).collect()
 }
 
 /// The response of a topic without its partitions.

@@ -22,6 +22,7 @@ use crate::cluster::Cluster;
 use crate::log::Log;
 use crate::topic::Partition;
 
+const READ_COMMITTED: i8 = 1;
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;
@@ -31,11 +32,12 @@ const LATEST_TIERED: i64 = -5;
 impl Serve for ListOffsetsRequest {
     async fn serve(self, call: &Call<'_>) -> Reply<ListOffsetsResponse> {
         let cluster = call.shared.cluster();
+        let committed = self.isolation_level == READ_COMMITTED;
         let list = |topic: &ListOffsetsTopic| {
             let partitions = topic
                 .partitions
                 .iter()
-                .map(|partition| list(&cluster, call, &topic.name, partition));
+                .map(|partition| list(&cluster, call, &topic.name, partition, committed));
             ListOffsetsTopicResponse::default()
                 .with_name(topic.name.clone())
                 .with_partitions(partitions.collect())
@@ -64,6 +66,7 @@ fn list(
     call: &Call<'_>,
     topic: &str,
     request: &ListOffsetsPartition,
+    committed: bool,
 ) -> ListOffsetsPartitionResponse {
     let index = request.partition_index;
     let partition = match led_here(cluster, call, topic, index, request.current_leader_epoch) {
@@ -95,6 +98,7 @@ fn list(
         None => at(-1, -1, None),
     };
     match request.timestamp {
+        LATEST if committed => at(partition.last_stable_offset(), -1, log.latest_epoch()),
         LATEST => at(log.end(), -1, log.latest_epoch()),
         EARLIEST | EARLIEST_LOCAL => at(log.start(), -1, log.epoch_of(log.start())),
         LATEST_TIERED => at(-1, -1, None),

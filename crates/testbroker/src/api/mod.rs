@@ -14,18 +14,20 @@ mod offsets;
 mod produce;
 mod producer_id;
 mod topics;
+mod transactions;
 
 use std::future::Future;
 
 use bytes::{Buf, Bytes, BytesMut};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{
-    ApiKey as Api, ApiVersionsRequest, BrokerId, CreatePartitionsRequest, CreateTopicsRequest,
-    DeleteGroupsRequest, DeleteTopicsRequest, DescribeClusterRequest, DescribeGroupsRequest,
-    FetchRequest, FindCoordinatorRequest, HeartbeatRequest, InitProducerIdRequest,
-    JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest, MetadataRequest,
-    OffsetCommitRequest, OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceRequest,
-    RequestHeader, ResponseHeader, SyncGroupRequest, TopicName,
+    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, ApiKey as Api, ApiVersionsRequest, BrokerId,
+    CreatePartitionsRequest, CreateTopicsRequest, DeleteGroupsRequest, DeleteTopicsRequest,
+    DescribeClusterRequest, DescribeGroupsRequest, EndTxnRequest, FetchRequest,
+    FindCoordinatorRequest, HeartbeatRequest, InitProducerIdRequest, JoinGroupRequest,
+    LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest, MetadataRequest, OffsetCommitRequest,
+    OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceRequest, RequestHeader, ResponseHeader,
+    SyncGroupRequest, TopicName, TxnOffsetCommitRequest,
 };
 use kafka_protocol::protocol::{
     Decodable, Encodable, HeaderVersion, Message, Request, StrBytes, VersionRange,
@@ -141,6 +143,12 @@ pub(crate) async fn answer(
         Api::CreateTopics => run::<CreateTopicsRequest>(shared, peer, version, frame).await,
         Api::DeleteTopics => run::<DeleteTopicsRequest>(shared, peer, version, frame).await,
         Api::InitProducerId => run::<InitProducerIdRequest>(shared, peer, version, frame).await,
+        Api::AddPartitionsToTxn => {
+            run::<AddPartitionsToTxnRequest>(shared, peer, version, frame).await
+        }
+        Api::AddOffsetsToTxn => run::<AddOffsetsToTxnRequest>(shared, peer, version, frame).await,
+        Api::EndTxn => run::<EndTxnRequest>(shared, peer, version, frame).await,
+        Api::TxnOffsetCommit => run::<TxnOffsetCommitRequest>(shared, peer, version, frame).await,
         Api::OffsetForLeaderEpoch => {
             run::<OffsetForLeaderEpochRequest>(shared, peer, version, frame).await
         }
@@ -182,6 +190,10 @@ fn served() -> Vec<(i16, VersionRange)> {
         of::<CreateTopicsRequest>(),
         of::<DeleteTopicsRequest>(),
         of::<InitProducerIdRequest>(),
+        of::<AddPartitionsToTxnRequest>(),
+        of::<AddOffsetsToTxnRequest>(),
+        of::<EndTxnRequest>(),
+        of::<TxnOffsetCommitRequest>(),
         of::<OffsetForLeaderEpochRequest>(),
         of::<CreatePartitionsRequest>(),
         of::<DeleteGroupsRequest>(),

@@ -104,6 +104,7 @@ fn committed(index: i32, code: i16) -> OffsetCommitResponsePartition {
 impl Serve for OffsetFetchRequest {
     async fn serve(self, call: &Call<'_>) -> Reply<OffsetFetchResponse> {
         let cluster = call.shared.cluster();
+        let stable = self.require_stable;
         if call.version >= 8 {
             let groups = self.groups.iter().map(|group| {
                 let wanted = group.topics.as_ref().map(|topics| {
@@ -114,7 +115,7 @@ impl Serve for OffsetFetchRequest {
                 });
                 let answer =
                     OffsetFetchResponseGroup::default().with_group_id(group.group_id.clone());
-                match fetch(&cluster, call, &group.group_id, wanted.as_deref()) {
+                match fetch(&cluster, call, &group.group_id, wanted.as_deref(), stable) {
                     Ok(topics) => answer.with_topics(topics),
                     Err(error) => answer.with_error_code(error.code()),
                 }
@@ -127,7 +128,7 @@ impl Serve for OffsetFetchRequest {
                 .map(|topic| (&topic.name, topic.partition_indexes.as_slice()))
                 .collect::<Vec<_>>()
         });
-        match fetch(&cluster, call, &self.group_id, wanted.as_deref()) {
+        match fetch(&cluster, call, &self.group_id, wanted.as_deref(), stable) {
             Ok(topics) => {
                 let topics = topics
                     .into_iter()
@@ -173,20 +174,31 @@ impl Serve for OffsetFetchRequest {
 }
 
 /// What a group committed, for `wanted` partitions or all; a partition without commit has offset
-/// -1.
+/// -1. With `stable` a partition whose offset an open transaction may change has an error (KIP-447).
 fn fetch(
     cluster: &Cluster,
     call: &Call<'_>,
     group_id: &str,
     wanted: Option<&[(&TopicName, &[i32])]>,
+    stable: bool,
 ) -> Result<Vec<OffsetFetchResponseTopics>, ResponseError> {
     check_coordinator(cluster, call, group_id)?;
     let nothing = Offsets::new();
     let offsets = cluster.coordinator.offsets(group_id).unwrap_or(&nothing);
+    let is_unstable = |topic: &str, partition| {
+        let coordinator = &cluster.coordinator;
+        stable && coordinator.is_unstable(group_id, topic, partition)
+    };
     let mut topics: Vec<OffsetFetchResponseTopics> = Vec::new();
     if let Some(wanted) = wanted {
         for (name, indexes) in wanted {
-            let partition = |index: &i32| fetched(*index, offsets.get(&(name.to_string(), *index)));
+            let partition = |index: &i32| {
+                if is_unstable(name, *index) {
+                    unstable(*index)
+                } else {
+                    fetched(*index, offsets.get(&(name.to_string(), *index)))
+                }
+            };
             let answer = OffsetFetchResponseTopics::default().with_name((*name).clone());
             topics.push(answer.with_partitions(indexes.iter().map(partition).collect()));
         }
@@ -200,10 +212,18 @@ fn fetch(
             topics.push(OffsetFetchResponseTopics::default().with_name(topic_name(name)));
         }
         if let Some(topic) = topics.last_mut() {
-            topic.partitions.push(fetched(*index, Some(offset)));
+            topic.partitions.push(if is_unstable(name, *index) {
+                unstable(*index)
+            } else {
+                fetched(*index, Some(offset))
+            });
         }
     }
     Ok(topics)
+}
+
+fn unstable(index: i32) -> OffsetFetchResponsePartitions {
+    fetched(index, None).with_error_code(ResponseError::UnstableOffsetCommit.code())
 }
 
 fn fetched(index: i32, offset: Option<&CommittedOffset>) -> OffsetFetchResponsePartitions {

@@ -10,11 +10,16 @@ use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
 
 use klamm_codec::batch::BatchHeader;
 use klamm_codec::compress::Compression;
+use tokio::time::Instant;
 
 use super::{Call, Reply, Serve, text};
 use crate::cluster::Cluster;
 use crate::fault::Target;
 use crate::topic::TopicId;
+use crate::transaction::Producer;
+
+/// From this version on a batch adds its partition to the transaction (KIP-890).
+const ADDS_PARTITIONS_SINCE: i16 = 12;
 
 impl Serve for ProduceRequest {
     async fn serve(self, call: &Call<'_>) -> Reply<ProduceResponse> {
@@ -28,13 +33,12 @@ impl Serve for ProduceRequest {
                 let name = name_of(&cluster, call.version, topic);
                 let answer = |partition: &PartitionProduceData| {
                     let records = partition.records.clone().unwrap_or_default();
-                    append(
-                        &mut cluster,
-                        call,
-                        name.as_deref(),
-                        partition.index,
-                        &records,
-                    )
+                    let target = Destination {
+                        topic: name.as_deref(),
+                        index: partition.index,
+                        transactional_id: self.transactional_id.as_deref().map(|id| &**id),
+                    };
+                    append(&mut cluster, call, &target, &records)
                 };
                 let partitions = topic.partition_data.iter().map(answer).collect();
                 response
@@ -46,6 +50,10 @@ impl Serve for ProduceRequest {
             }
         }
         call.shared.changed.notify_waiters();
+        if self.transactional_id.is_some() {
+            // A transaction may have begun.
+            call.shared.timers_moved.notify_one();
+        }
         if self.awaits_answer() {
             return Reply::Answer(response);
         }
@@ -105,14 +113,21 @@ fn topic_response(topic: &TopicProduceData) -> TopicProduceResponse {
         .with_topic_id(topic.topic_id)
 }
 
+/// Where a batch is to go, and in whose transaction.
+struct Destination<'a> {
+    topic: Option<&'a str>,
+    index: i32,
+    transactional_id: Option<&'a str>,
+}
+
 fn append(
     cluster: &mut Cluster,
     call: &Call<'_>,
-    topic: Option<&str>,
-    index: i32,
+    destination: &Destination<'_>,
     records: &Bytes,
 ) -> PartitionProduceResponse {
-    let Some(topic) = topic else {
+    let index = destination.index;
+    let Some(topic) = destination.topic else {
         return failed(index, ResponseError::UnknownTopicId.code());
     };
     let fault = call.fault_of(topic, index);
@@ -126,7 +141,7 @@ fn append(
     {
         return failed(index, ResponseError::UnsupportedCompressionType.code());
     }
-    let (partition, config, now) = match cluster.partition_mut(topic, index) {
+    let partition = match cluster.partition(topic, index) {
         Ok(found) => found,
         Err(error) => return failed(index, error.code()),
     };
@@ -138,7 +153,15 @@ fn append(
         }
         return response.with_current_leader(leader.with_leader_epoch(partition.leader_epoch));
     }
-    let result = partition.append(records, &config, now);
+    if let Err(error) = admit(cluster, call, topic, destination, records) {
+        return failed(index, error.code());
+    }
+    let strict = destination.transactional_id.is_some() && call.version >= ADDS_PARTITIONS_SINCE;
+    let (partition, config, now) = match cluster.partition_mut(topic, index) {
+        Ok(found) => found,
+        Err(error) => return failed(index, error.code()),
+    };
+    let result = partition.append(records, &config, strict, now);
     if let Some(fault) = fault {
         return failed(index, fault.code);
     }
@@ -159,6 +182,59 @@ fn append(
             }
         }
     }
+}
+
+/// Whether a transactional batch belongs to an open transaction; since version 12 it makes its
+/// partition part of it (KIP-890).
+fn admit(
+    cluster: &mut Cluster,
+    call: &Call<'_>,
+    topic: &str,
+    destination: &Destination<'_>,
+    records: &Bytes,
+) -> Result<(), ResponseError> {
+    // What cannot be read is refused when it is appended.
+    let Ok(header) = BatchHeader::parse(records) else {
+        return Ok(());
+    };
+    if !header.attributes.is_transactional() {
+        return Ok(());
+    }
+    let Some(name) = destination.transactional_id else {
+        return Err(ResponseError::InvalidTxnState);
+    };
+    let producer = Producer {
+        id: header.producer_id,
+        epoch: header.producer_epoch,
+    };
+    if cluster
+        .partition(topic, destination.index)?
+        .has_open_transaction(producer)
+    {
+        return Ok(());
+    }
+    let partition = (topic.to_owned(), destination.index);
+    let transactions = &mut cluster.transactions;
+    let admitted = if call.version >= ADDS_PARTITIONS_SINCE {
+        transactions.add(Instant::now(), name, producer, [partition], [], true)
+    } else {
+        transactions
+            .has_partition(name, producer, &partition)
+            .and_then(|has| {
+                // KIP-1050: older clients do not know the newer error.
+                let refusal = if call.version >= 11 {
+                    ResponseError::TransactionAbortable
+                } else {
+                    ResponseError::InvalidTxnState
+                };
+                has.then_some(()).ok_or(refusal)
+            })
+    };
+    // So says the leader of a partition what the coordinator told it.
+    admitted.map_err(|error| match error {
+        ResponseError::ProducerFenced => ResponseError::InvalidProducerEpoch,
+        other => other,
+    })
 }
 
 fn failed(index: i32, code: i16) -> PartitionProduceResponse {

@@ -1,9 +1,10 @@
-//! `InitProducerId` (KIP-98, KIP-360). Transactions themselves are not served.
+//! `InitProducerId` (KIP-98, KIP-360).
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse, ProducerId};
 
-use super::{Call, Reply, Serve};
+use super::{Call, Reply, Serve, millis};
+use crate::transaction::{Initialized, Producer};
 
 /// Kafka's default of `transaction.max.timeout.ms`.
 const TRANSACTION_TIMEOUT_MAX_MS: i32 = 900_000;
@@ -11,10 +12,10 @@ const TRANSACTION_TIMEOUT_MAX_MS: i32 = 900_000;
 impl Serve for InitProducerIdRequest {
     async fn serve(self, call: &Call<'_>) -> Reply<InitProducerIdResponse> {
         match initialize(&self, call) {
-            Ok((producer_id, epoch)) => Reply::Answer(
+            Ok(producer) => Reply::Answer(
                 InitProducerIdResponse::default()
-                    .with_producer_id(ProducerId(producer_id))
-                    .with_producer_epoch(epoch),
+                    .with_producer_id(ProducerId(producer.id))
+                    .with_producer_epoch(producer.epoch),
             ),
             // Before version 4 clients do not know the newer error.
             Err(ResponseError::ProducerFenced) if call.version < 4 => {
@@ -32,17 +33,18 @@ impl Serve for InitProducerIdRequest {
     }
 }
 
-fn initialize(
-    request: &InitProducerIdRequest,
-    call: &Call<'_>,
-) -> Result<(i64, i16), ResponseError> {
+fn initialize(request: &InitProducerIdRequest, call: &Call<'_>) -> Result<Producer, ResponseError> {
     let mut cluster = call.shared.cluster();
-    let known = (*request.producer_id, request.producer_epoch);
-    if (known.0 < 0) != (known.1 < 0) {
+    let known = Producer {
+        id: *request.producer_id,
+        epoch: request.producer_epoch,
+    };
+    if (known.id < 0) != (known.epoch < 0) {
         return Err(ResponseError::InvalidRequest);
     }
     let Some(transactional_id) = &request.transactional_id else {
-        return Ok((cluster.new_producer_id(), 0));
+        let id = cluster.transactions.new_producer_id();
+        return Ok(Producer { id, epoch: 0 });
     };
     if transactional_id.is_empty() {
         return Err(ResponseError::InvalidRequest);
@@ -53,5 +55,16 @@ fn initialize(
     if !(1..=TRANSACTION_TIMEOUT_MAX_MS).contains(&request.transaction_timeout_ms) {
         return Err(ResponseError::InvalidTransactionTimeout);
     }
-    cluster.bump_transactional(transactional_id, (known.0 >= 0).then_some(known))
+    let timeout = millis(request.transaction_timeout_ms);
+    let known = (known.id >= 0).then_some(known);
+    let transactions = &mut cluster.transactions;
+    match transactions.initialize(transactional_id, timeout, known)? {
+        Initialized::Ready(producer) => Ok(producer),
+        Initialized::Aborting(ending) => {
+            cluster.write_ending(&ending);
+            drop(cluster);
+            call.shared.changed.notify_waiters();
+            Err(ResponseError::ConcurrentTransactions)
+        }
+    }
 }

@@ -254,6 +254,27 @@ impl Group {
         Ok(())
     }
 
+    /// Judges a commit within a transaction: whoever says which member it is must be that member; a
+    /// producer that says nothing may commit at any time (KIP-447).
+    pub(crate) fn handle_transactional_commit(
+        &mut self,
+        now: Instant,
+        caller: &Caller,
+    ) -> Result<(), ResponseError> {
+        let is_anonymous = caller.generation < 0 && caller.member_id.is_empty();
+        if is_anonymous && caller.instance_id.is_none() {
+            return Ok(());
+        }
+        if caller.generation < 0 && self.state == State::Empty {
+            return Ok(());
+        }
+        self.check_caller(caller)?;
+        if let Some(member) = self.member_mut(&caller.member_id) {
+            member.is_alive(now);
+        }
+        Ok(())
+    }
+
     /// Removes a member by its id, or by its instance id if it gives no other.
     pub(crate) fn handle_leave(
         &mut self,

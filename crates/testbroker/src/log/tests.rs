@@ -45,7 +45,10 @@ fn batches_get_consecutive_offsets_and_keep_a_valid_crc() {
 fn reading_begins_with_the_batch_that_holds_the_offset() {
     let log = log(usize::MAX, &[&[1, 2], &[3], &[4, 5]]);
     let sizes: Vec<_> = log.batches().map(Bytes::len).collect();
-    let read = |offset| log.read(offset, usize::MAX, true).map(|bytes| bytes.len());
+    let read = |offset| {
+        log.read(offset, i64::MAX, usize::MAX, true)
+            .map(|bytes| bytes.len())
+    };
     let whole: usize = sizes.iter().sum();
     assert_eq!(read(0), Ok(whole));
     assert_eq!(read(1), Ok(whole));
@@ -59,11 +62,11 @@ fn reading_begins_with_the_batch_that_holds_the_offset() {
 fn a_batch_larger_than_the_limit_comes_whole_or_not_at_all() {
     let log = log(usize::MAX, &[&[1], &[2]]);
     let size = log.batches().next().unwrap().len();
-    assert_eq!(log.read(0, size - 1, true).unwrap().len(), size);
-    assert_eq!(log.read(0, size - 1, false).unwrap().len(), 0);
-    assert_eq!(log.read(0, size, false).unwrap().len(), size);
+    assert_eq!(log.read(0, i64::MAX, size - 1, true).unwrap().len(), size);
+    assert_eq!(log.read(0, i64::MAX, size - 1, false).unwrap().len(), 0);
+    assert_eq!(log.read(0, i64::MAX, size, false).unwrap().len(), size);
     assert_eq!(
-        log.read(0, size + 1, false).unwrap().len(),
+        log.read(0, i64::MAX, size + 1, false).unwrap().len(),
         size + 1,
         "the second is cut"
     );
@@ -76,7 +79,7 @@ fn the_oldest_batches_go_when_there_are_too_many_bytes_but_never_the_last() {
     assert_eq!((log.start(), log.end(), log.batches().count()), (1, 3, 2));
     append(&mut log, &[7; 100], 0);
     assert_eq!((log.start(), log.end(), log.batches().count()), (3, 103, 1));
-    assert_eq!(log.read(2, 1, true), Err(OutOfRange));
+    assert_eq!(log.read(2, i64::MAX, 1, true), Err(OutOfRange));
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn write(
     offset: i64,
 ) -> Verdict {
     let header = header(1, epoch, sequence, records);
-    let verdict = states.judge(&header);
+    let verdict = states.judge(&header, false);
     if verdict == Verdict::Next {
         states.appended(&header, offset, None);
     }
@@ -127,4 +127,55 @@ fn the_producer_that_wrote_longest_ago_is_forgotten() {
     assert_eq!(states.producers.len(), PRODUCERS_MAX);
     assert!(states.producers.contains_key(&0));
     assert!(!states.producers.contains_key(&1));
+}
+
+fn transactional(states: &mut ProducerStates, epoch: i16, sequence: i32, offset: i64) -> Verdict {
+    let mut header = header(1, epoch, sequence, 1);
+    header.attributes.0 |= 1 << 4;
+    let verdict = states.judge(&header, true);
+    if verdict == Verdict::Next {
+        states.appended(&header, offset, None);
+    }
+    verdict
+}
+
+#[test]
+fn a_transaction_is_open_from_its_first_batch_to_its_marker() {
+    let mut states = ProducerStates::default();
+    let producer = Producer { id: 1, epoch: 0 };
+    assert_eq!(transactional(&mut states, 0, 1, 7), Verdict::OutOfOrder);
+    assert_eq!(transactional(&mut states, 0, 0, 7), Verdict::Next);
+    assert_eq!(transactional(&mut states, 0, 1, 8), Verdict::Next);
+    assert_eq!(write(&mut states, 0, 2, 1, 9), Verdict::NotTransactional);
+    assert_eq!(states.first_open(), Some(7));
+    assert!(states.end_transaction(producer, false, 9));
+    assert_eq!(states.first_open(), None);
+    let aborted = Aborted {
+        producer_id: 1,
+        first_offset: 7,
+        last_offset: 9,
+    };
+    let between = |from, to| {
+        let found: Vec<_> = states.aborted_between(from, to).copied().collect();
+        found
+    };
+    assert_eq!(between(9, 10), [aborted]);
+    assert_eq!(between(0, 8), [aborted]);
+    assert_eq!(between(10, 20), []);
+    assert_eq!(between(0, 7), []);
+    assert_eq!(transactional(&mut states, 0, 2, 10), Verdict::Next);
+    assert!(states.end_transaction(producer, true, 11));
+    assert_eq!(states.aborted_between(0, 20).count(), 1);
+}
+
+#[test]
+fn a_marker_of_a_newer_epoch_shuts_out_what_comes_late() {
+    let mut states = ProducerStates::default();
+    assert_eq!(transactional(&mut states, 0, 0, 0), Verdict::Next);
+    let next = Producer { id: 1, epoch: 1 };
+    assert!(states.end_transaction(next, true, 1));
+    assert_eq!(transactional(&mut states, 0, 1, 2), Verdict::OldEpoch);
+    assert_eq!(transactional(&mut states, 1, 1, 2), Verdict::OutOfOrder);
+    assert_eq!(transactional(&mut states, 1, 0, 2), Verdict::Next);
+    assert!(!states.end_transaction(Producer { id: 1, epoch: 0 }, true, 3));
 }
