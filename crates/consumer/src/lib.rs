@@ -19,10 +19,10 @@ mod offset;
 mod records;
 mod shared;
 
-pub use config::{ConsumerBuilder, ConsumerConfig, OffsetReset};
-pub use consumer::Consumer;
+pub use config::{ConsumerBuilder, ConsumerConfig, IsolationLevel, OffsetReset};
+pub use consumer::{Consumer, PendingCommit};
 pub use error::Error;
 pub use klamm_codec::batch::{Header, Headers};
 pub use klamm_net::TopicPartition;
-pub use offset::OffsetAndMetadata;
+pub use offset::{OffsetAndMetadata, OffsetAndTimestamp};
 pub use records::{ConsumerRecord, Iter, Message, PartitionRecords, Records};

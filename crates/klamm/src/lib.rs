@@ -68,7 +68,7 @@ pub use client::{Client, ClientBuilder};
 pub use error::Error;
 pub use klamm_admin::{Admin, ErrorCode, NewTopic, NodeId, TopicId, TopicResult, TopicResults};
 pub use klamm_consumer::{
-    Consumer, ConsumerBuilder, ConsumerRecord, Message, OffsetReset, Records,
+    Consumer, ConsumerBuilder, ConsumerRecord, IsolationLevel, Message, OffsetReset, Records,
 };
 pub use klamm_net::config::ConfigError;
 pub use klamm_net::{HostPort, TopicPartition};

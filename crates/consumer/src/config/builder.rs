@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use klamm_net::Cluster;
 
-use super::{ConsumerConfig, OffsetReset};
+use super::{ConsumerConfig, IsolationLevel, OffsetReset};
 use crate::consumer::Consumer;
 use crate::error::Error;
 
@@ -75,6 +75,13 @@ impl ConsumerBuilder {
         self
     }
 
+    /// Where this consumer runs: brokers that choose replicas by rack let it read from a near one
+    /// (`client.rack`; none; KIP-392).
+    pub fn client_rack(mut self, rack: impl Into<String>) -> Self {
+        self.config.client_rack = Some(rack.into());
+        self
+    }
+
     /// Topics to subscribe to; the group shares out their partitions.
     pub fn topics<T: Into<String>>(mut self, topics: impl IntoIterator<Item = T>) -> Self {
         self.config.topics = topics.into_iter().map(Into::into).collect();
@@ -114,8 +121,13 @@ impl ConsumerBuilder {
         max_poll_records: usize;
         /// Pause between commits in the background (`auto.commit.interval.ms`; 5 s).
         auto_commit_interval: Duration;
+        /// Commit what was handed over. If not, commits take only what the application has stored
+        /// as done, by [`store_offset`](Consumer::store_offset) (`enable.auto.offset.store`; true).
+        auto_offset_store: bool;
         /// Where to start without a valid offset (`auto.offset.reset`; latest).
         offset_reset: OffsetReset;
+        /// Which records of transactions are read (`isolation.level`; read uncommitted).
+        isolation_level: IsolationLevel;
         /// Brokers answer a fetch at this many bytes … (`fetch.min.bytes`; 1).
         fetch_min_bytes: usize;
         /// … or after this long; must be below the request timeout (`fetch.max.wait.ms`; 500 ms).

@@ -22,8 +22,32 @@ pub enum OffsetReset {
     /// At the end of the log: records written before are not read.
     #[default]
     Latest,
+    /// At the first record that is not older than this when it is asked for (`by_duration:`,
+    /// KIP-1106); at the end of the log if there is none.
+    ByDuration(Duration),
     /// Nowhere: [`poll`](crate::Consumer::poll) fails until the application seeks.
     None,
+}
+
+/// Which records of transactions are read (`isolation.level`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum IsolationLevel {
+    /// All, those of open and aborted transactions too.
+    #[default]
+    ReadUncommitted,
+    /// Those of committed transactions, and those without a transaction; reading stops at the first
+    /// open transaction until it ends.
+    ReadCommitted,
+}
+
+impl IsolationLevel {
+    pub(crate) const fn on_wire(self) -> i8 {
+        match self {
+            Self::ReadUncommitted => 0,
+            Self::ReadCommitted => 1,
+        }
+    }
 }
 
 /// The settings of a consumer; see [`ConsumerBuilder`] for setting them one by one.
@@ -53,8 +77,18 @@ pub struct ConsumerConfig {
     pub auto_commit: Option<bool>,
     /// Pause between such commits (`auto.commit.interval.ms`; 5 s).
     pub auto_commit_interval: Duration,
+    /// Commit what was handed over. If not, [`commit`](crate::Consumer::commit) and the commits in
+    /// the background take only what the application has stored as done, by
+    /// [`store_offset`](crate::Consumer::store_offset) (librdkafka's `enable.auto.offset.store`;
+    /// true).
+    pub auto_offset_store: bool,
     /// Where to start without a valid offset (`auto.offset.reset`; latest).
     pub offset_reset: OffsetReset,
+    /// Which records of transactions are read (`isolation.level`; read uncommitted).
+    pub isolation_level: IsolationLevel,
+    /// Where this consumer runs. Brokers that choose replicas by rack
+    /// (`replica.selector.class`) let it read from a near one (`client.rack`; none; KIP-392).
+    pub client_rack: Option<String>,
     /// Brokers answer a fetch at this many bytes … (`fetch.min.bytes`; 1).
     pub fetch_min_bytes: usize,
     /// … or after this long; must be below the request timeout (`fetch.max.wait.ms`; 500 ms).
@@ -89,7 +123,10 @@ impl Default for ConsumerConfig {
             max_poll_records: 500,
             auto_commit: None,
             auto_commit_interval: Duration::from_secs(5),
+            auto_offset_store: true,
             offset_reset: OffsetReset::Latest,
+            isolation_level: IsolationLevel::ReadUncommitted,
+            client_rack: None,
             fetch_min_bytes: 1,
             fetch_max_wait: Duration::from_millis(500),
             fetch_max_bytes: 50 << 20,

@@ -1,8 +1,8 @@
 //! The settings under the names that every Kafka user knows.
 
-use klamm_net::config::PropertySet;
+use klamm_net::config::{PropertySet, iso_duration};
 
-use super::{ConsumerConfig, OffsetReset};
+use super::{ConsumerConfig, IsolationLevel, OffsetReset};
 
 impl ConsumerConfig {
     /// The settings of a checked set of properties; what is not in it keeps its default.
@@ -23,11 +23,15 @@ impl ConsumerConfig {
             max_poll_records: bytes("max.poll.records", default.max_poll_records),
             auto_commit: properties.bool("enable.auto.commit"),
             auto_commit_interval: duration("auto.commit.interval.ms", default.auto_commit_interval),
-            offset_reset: match properties.str("auto.offset.reset") {
-                Some("earliest") => OffsetReset::Earliest,
-                Some("none") => OffsetReset::None,
-                _ => OffsetReset::Latest,
+            auto_offset_store: properties
+                .bool("enable.auto.offset.store")
+                .unwrap_or(default.auto_offset_store),
+            offset_reset: offset_reset(properties),
+            isolation_level: match properties.str("isolation.level") {
+                Some("read_committed") => IsolationLevel::ReadCommitted,
+                _ => IsolationLevel::ReadUncommitted,
             },
+            client_rack: properties.string("client.rack").filter(|it| !it.is_empty()),
             fetch_min_bytes: bytes("fetch.min.bytes", default.fetch_min_bytes),
             fetch_max_wait: duration("fetch.max.wait.ms", default.fetch_max_wait),
             fetch_max_bytes: bytes("fetch.max.bytes", default.fetch_max_bytes),
@@ -42,6 +46,18 @@ impl ConsumerConfig {
                 .unwrap_or(default.allow_auto_create_topics),
             default_api_timeout: properties.duration_ms("default.api.timeout.ms"),
         }
+    }
+}
+
+fn offset_reset(properties: &PropertySet) -> OffsetReset {
+    let text = properties.str("auto.offset.reset").unwrap_or("latest");
+    if let Some(age) = text.strip_prefix("by_duration:").and_then(iso_duration) {
+        return OffsetReset::ByDuration(age);
+    }
+    match text {
+        "earliest" => OffsetReset::Earliest,
+        "none" => OffsetReset::None,
+        _ => OffsetReset::Latest,
     }
 }
 
@@ -73,5 +89,20 @@ mod tests {
         assert_eq!(config.partition_fetch_max_bytes, 2048);
         assert_eq!(config.session_timeout, Duration::from_secs(45));
         assert_eq!(config.fetch_max_bytes, 50 << 20);
+        assert!(config.auto_offset_store);
+
+        let properties = [
+            ("auto.offset.reset", "by_duration:PT90M"),
+            ("isolation.level", "read_committed"),
+            ("enable.auto.offset.store", "false"),
+            ("client.rack", "here"),
+        ];
+        let set = PropertySet::parse(Role::Consumer, properties).unwrap();
+        let config = ConsumerConfig::from_properties(&set);
+        let age = Duration::from_secs(5400);
+        assert_eq!(config.offset_reset, OffsetReset::ByDuration(age));
+        assert_eq!(config.isolation_level, IsolationLevel::ReadCommitted);
+        assert_eq!(config.client_rack.as_deref(), Some("here"));
+        assert!(!config.auto_offset_store);
     }
 }

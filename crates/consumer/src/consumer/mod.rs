@@ -3,8 +3,12 @@
 //! Owns: the application's side: what was taken from the buffer and is being handed out, and the two
 //! tasks behind it (fetching; membership and commits), which end with it.
 
-mod offsets;
+mod commit;
+mod lookup;
 mod poll;
+mod seek;
+
+pub use commit::PendingCommit;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -20,7 +24,7 @@ use crate::assign::Range;
 use crate::config::ConsumerConfig;
 use crate::error::Error;
 use crate::fetch::task::Fetcher;
-use crate::fetch::{Consumed, Drain, FetchSettings, FetchState, Opener, Position, ResetTo};
+use crate::fetch::{Consumed, Drain, FetchSettings, FetchState, Opener};
 use crate::group::action::MemberSettings;
 use crate::group::classic::ClassicMember;
 use crate::group::task::{Coordinator, CoordinatorSettings};
@@ -47,6 +51,8 @@ pub struct Consumer {
     mode: Mode,
     /// What was taken from the shared buffer, in order.
     drains: VecDeque<Drain>,
+    /// The same of paused partitions.
+    parked: Vec<Drain>,
     /// What was handed out since the last poll began; shared when the next one does.
     consumed: Vec<Consumed>,
     /// Bytes handed out since then.
@@ -91,6 +97,7 @@ impl Consumer {
             version: 0,
             mode: Mode::Undecided,
             drains: VecDeque::new(),
+            parked: Vec::new(),
             consumed: Vec::new(),
             released: 0,
             opener: Opener {
@@ -180,57 +187,6 @@ impl Consumer {
         self.shared.lock().fetch.assigned()
     }
 
-    /// Goes on at `offset` of `partition` with the next poll.
-    ///
-    /// # Errors
-    /// [`Error::NotAssigned`], or [`Error::Misuse`] for a negative offset.
-    pub fn seek(&mut self, partition: &TopicPartition, offset: i64) -> Result<(), Error> {
-        if offset < 0 {
-            return Err(Error::Misuse {
-                what: "an offset to seek to must not be negative",
-            });
-        }
-        let position = Position {
-            offset,
-            leader_epoch: -1,
-        };
-        self.seek_by(partition, |fetch| fetch.seek(partition, position))
-    }
-
-    /// Goes on at the first offset of `partition` with the next poll.
-    ///
-    /// # Errors
-    /// [`Error::NotAssigned`].
-    pub fn seek_to_beginning(&mut self, partition: &TopicPartition) -> Result<(), Error> {
-        self.seek_by(partition, |fetch| {
-            fetch.seek_to(partition, ResetTo::Earliest)
-        })
-    }
-
-    /// Goes on at the end of `partition` with the next poll.
-    ///
-    /// # Errors
-    /// [`Error::NotAssigned`].
-    pub fn seek_to_end(&mut self, partition: &TopicPartition) -> Result<(), Error> {
-        self.seek_by(partition, |fetch| fetch.seek_to(partition, ResetTo::Latest))
-    }
-
-    fn seek_by(
-        &mut self,
-        partition: &TopicPartition,
-        seek: impl FnOnce(&mut FetchState) -> bool,
-    ) -> Result<(), Error> {
-        self.flush();
-        let seeked = seek(&mut self.shared.lock().fetch);
-        self.shared.fetcher.notify_one();
-        if seeked {
-            return Ok(());
-        }
-        Err(Error::NotAssigned {
-            partition: partition.clone(),
-        })
-    }
-
     /// Commits what was consumed (with `enable.auto.commit`), leaves the group (static members stay,
     /// KIP-345) and ends the consumer, within `time`.
     ///
@@ -286,6 +242,8 @@ async fn own_connections(cluster: &Cluster) -> Result<Cluster, Error> {
 fn fetch_settings(config: &ConsumerConfig, cluster: &Cluster) -> FetchSettings {
     FetchSettings {
         offset_reset: config.offset_reset,
+        isolation_level: config.isolation_level,
+        stores_offsets: config.auto_offset_store,
         fetch_min_bytes: config.fetch_min_bytes,
         fetch_max_wait: config.fetch_max_wait,
         fetch_max_bytes: config.fetch_max_bytes,

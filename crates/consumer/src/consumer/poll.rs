@@ -95,13 +95,15 @@ impl Consumer {
         }
         if self.version != state.fetch.version() {
             self.version = state.fetch.version();
-            self.drains.retain(|drain| {
+            let mut is_current = |drain: &Drain| {
                 let current = state.fetch.is_current(drain.partition(), drain.epoch());
                 if !current {
-                    self.released += drain.bytes();
+                    self.released += drain.budgeted();
                 }
                 current
-            });
+            };
+            self.drains.retain(&mut is_current);
+            self.parked.retain(&mut is_current);
         }
         self.drains
             .extend(state.fetch.take_chunks().map(Drain::new));
@@ -132,7 +134,7 @@ impl Consumer {
                 let error = error.clone();
                 self.fail(&drain, error);
             } else if drain.is_done() {
-                self.released += drain.bytes();
+                self.released += drain.budgeted();
             } else {
                 self.drains.push_front(drain);
             }
@@ -142,11 +144,11 @@ impl Consumer {
 
     /// Nothing of the partition is handed out any more until the application seeks.
     fn fail(&mut self, failed: &Drain, error: Error) {
-        self.released += failed.bytes();
+        self.released += failed.budgeted();
         self.drains.retain(|drain| {
             let other = drain.partition() != failed.partition();
             if !other {
-                self.released += drain.bytes();
+                self.released += drain.budgeted();
             }
             other
         });

@@ -54,6 +54,17 @@ impl Budget {
         self.full |= self.buffered >= self.limit;
     }
 
+    /// `bytes` that did not count, since their partition was paused, count again.
+    pub(crate) const fn count_again(&mut self, bytes: usize) {
+        self.buffered += bytes;
+        self.full |= self.buffered >= self.limit;
+    }
+
+    /// The bound.
+    pub(crate) const fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// `bytes` were handed out or thrown away. True if fetching may go on from now on.
     pub(crate) fn release(&mut self, bytes: usize) -> bool {
         self.buffered = self.buffered.saturating_sub(bytes);

@@ -1,7 +1,7 @@
 //! Reading what one fetch brought for one partition, on the application's thread.
 //!
 //! Owns: the checks of a batch (CRC, decompression, a walk over every record handed out), skipping
-//! control batches and records below the position, the position after each batch.
+//! control batches, aborted batches and records below the position, the position after each batch.
 //!
 //! Does not: touch shared state; who owns it tells the others how far it got.
 //!
@@ -16,6 +16,7 @@ use klamm_codec::batch::{Batch, Batches, RecordBatch, RecordCursor};
 use klamm_codec::compress::Decompressor;
 use klamm_net::TopicPartition;
 
+use super::isolation::AbortedTransactions;
 use super::partition::Epoch;
 use crate::error::Error;
 use crate::records::Span;
@@ -33,6 +34,10 @@ pub(crate) struct Chunk {
     pub(crate) offset: i64,
     /// Record batches; the last may be cut.
     pub(crate) records: Bytes,
+    /// What is not to be seen, if only committed records are wanted.
+    pub(crate) aborted: Option<AbortedTransactions>,
+    /// Bytes that count against the budget; none while the partition is paused.
+    pub(crate) budgeted: usize,
 }
 
 /// How to read.
@@ -48,7 +53,9 @@ pub(crate) struct Drain {
     partition: TopicPartition,
     epoch: Epoch,
     bytes: usize,
+    budgeted: usize,
     batches: Batches,
+    aborted: Option<AbortedTransactions>,
     open: Option<(RecordBatch, RecordCursor)>,
     position: i64,
     leader_epoch: i32,
@@ -60,6 +67,8 @@ impl Drain {
     pub(crate) fn new(chunk: Chunk) -> Self {
         Self {
             bytes: chunk.records.len(),
+            budgeted: chunk.budgeted,
+            aborted: chunk.aborted,
             batches: Batches::new(chunk.records),
             partition: chunk.partition,
             epoch: chunk.epoch,
@@ -117,9 +126,19 @@ impl Drain {
         self.epoch
     }
 
-    /// Bytes that count against the budget.
+    /// Bytes of the chunk.
     pub(crate) const fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Bytes that count against the budget.
+    pub(crate) const fn budgeted(&self) -> usize {
+        self.budgeted
+    }
+
+    /// Counts all bytes against the budget, or none.
+    pub(crate) const fn set_budgeted(&mut self, budgeted: bool) {
+        self.budgeted = if budgeted { self.bytes } else { 0 };
     }
 
     /// Next offset to hand out.
@@ -188,7 +207,7 @@ impl Drain {
 
     /// The next batch that has records for the application.
     fn open_next(&mut self, opener: &mut Opener) -> Result<Option<RecordBatch>, String> {
-        for batch in self.batches.by_ref() {
+        while let Some(batch) = self.batches.next() {
             let batch = batch.map_err(|error| error.to_string())?;
             let end = batch.header().last_offset().saturating_add(1);
             if end <= self.position {
@@ -197,13 +216,30 @@ impl Drain {
             if opener.check_crcs {
                 batch.verify_crc().map_err(|error| error.to_string())?;
             }
-            if batch.header().attributes.is_control() || batch.header().record_count == 0 {
+            if self.hides(&batch, &mut opener.decompressor)? || batch.header().record_count == 0 {
                 self.position = end;
                 continue;
             }
             return open(batch, &mut opener.decompressor).map(Some);
         }
         Ok(None)
+    }
+
+    /// Whether the batch is not for the application: a marker, or part of an aborted transaction.
+    fn hides(&mut self, batch: &Batch, decompressor: &mut Decompressor) -> Result<bool, String> {
+        let header = batch.header();
+        let is_control = header.attributes.is_control();
+        let Some(aborted) = &mut self.aborted else {
+            return Ok(is_control);
+        };
+        let is_aborted = aborted.contain(header);
+        if is_control && header.record_count > 0 {
+            let opened = open(batch.clone(), decompressor)?;
+            let marker = opened.records().next().transpose();
+            let marker = marker.map_err(|error| error.to_string())?;
+            aborted.handle_marker(header, marker.and_then(|marker| marker.key));
+        }
+        Ok(is_control || is_aborted)
     }
 }
 
@@ -257,7 +293,9 @@ fn walk(batch: &RecordBatch, start: RecordCursor, most: usize, position: i64) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fetch::testing::{batch, control_batch, empty_batch, joined};
+    use crate::fetch::testing::{
+        abort_marker, batch, commit_marker, control_batch, empty_batch, joined, transactional,
+    };
 
     fn opener() -> Opener {
         Opener {
@@ -271,7 +309,9 @@ mod tests {
             partition: TopicPartition::new("t", 0),
             epoch: Epoch(1),
             offset,
+            budgeted: records.len(),
             records,
+            aborted: None,
         })
     }
 
@@ -320,6 +360,27 @@ mod tests {
         let mut drain = drain(0, records);
         assert_eq!(offsets(&drain.take(10, &mut opener())), [1, 2]);
         assert_eq!((drain.position(), drain.is_done()), (11, true));
+    }
+
+    #[test]
+    fn aborted_batches_are_skipped_and_move_the_position_if_only_committed_ones_are_wanted() {
+        let records = joined(&[
+            transactional(7, 0, 2),
+            transactional(8, 2, 2),
+            abort_marker(7, 4),
+            batch(5, 1),
+            transactional(7, 6, 1),
+            commit_marker(8, 7),
+            commit_marker(7, 8),
+            transactional(9, 9, 3),
+        ]);
+        let aborted = AbortedTransactions::new(vec![(9, 9), (7, 0)]);
+        let mut committed = drain(0, records.clone());
+        committed.aborted = Some(aborted);
+        assert_eq!(offsets(&committed.take(10, &mut opener())), [2, 3, 5, 6]);
+        assert_eq!((committed.position(), committed.is_done()), (12, true));
+        let all = drain(0, records).take(10, &mut opener());
+        assert_eq!(offsets(&all), [0, 1, 2, 3, 5, 6, 9, 10, 11]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use klamm_codec::ErrorCode;
 use klamm_net::{NodeId, TopicPartition};
 use tokio::time::Instant;
 
-use super::partition::{PartitionState, Position, Status};
+use super::partition::{PartitionState, Position, ResetTo, Status};
 use super::plan::PlannedLookup;
 use super::state::{Effects, FetchState};
 use crate::error::Error;
@@ -108,6 +108,10 @@ impl FetchState {
             }
             Found::Nothing if state.status == Status::AwaitCommitted => {
                 effects.wake |= self.reset_by_policy(&asked.partition);
+            }
+            // No record is that young: what comes next will be.
+            Found::Nothing if matches!(state.status, Status::AwaitReset(to) if to.may_be_none()) => {
+                state.status = Status::AwaitReset(ResetTo::Latest);
             }
             Found::Nothing => {
                 state.status = Status::Stuck;

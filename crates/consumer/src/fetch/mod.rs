@@ -5,8 +5,10 @@
 
 mod budget;
 mod drain;
+mod isolation;
 mod lookup;
 mod partition;
+mod paused;
 mod plan;
 mod request;
 mod response;
@@ -18,9 +20,5 @@ pub(crate) mod testing;
 mod tests;
 
 pub(crate) use drain::{Drain, Opener};
-pub(crate) use lookup::Found;
 pub(crate) use partition::{Position, ResetTo};
-#[cfg(test)]
-pub(crate) use plan::PlannedLookup;
-pub(crate) use plan::ResetPlan;
 pub(crate) use state::{Consumed, FetchSettings, FetchState};

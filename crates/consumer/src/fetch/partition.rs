@@ -1,7 +1,11 @@
 //! The state of one assigned partition: where it stands, and what is being done about it.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use klamm_net::{Backoff, NodeId};
 use tokio::time::Instant;
+
+use crate::offset::OffsetAndMetadata;
 
 /// Names one stay at a partition: assigning it and seeking in it give it a new one, so that answers
 /// to what was asked before are recognised and dropped. Never used twice by a consumer.
@@ -28,16 +32,50 @@ pub(crate) enum ResetTo {
     Earliest,
     /// The end of the log.
     Latest,
+    /// The first record that is not older, in milliseconds since the Unix epoch; the end if there
+    /// is none.
+    Timestamp(i64),
+    /// The first record that is not older than this, at the time of asking (KIP-1106).
+    Ago(Duration),
 }
 
 impl ResetTo {
     /// As `ListOffsets` has it.
-    pub(crate) const fn timestamp(self) -> i64 {
+    pub(crate) fn timestamp(self, now: SystemTime) -> i64 {
         match self {
             Self::Latest => -1,
             Self::Earliest => -2,
+            Self::Timestamp(timestamp) => timestamp.max(0),
+            Self::Ago(age) => {
+                let then = now.checked_sub(age);
+                let since = then.and_then(|then| then.duration_since(UNIX_EPOCH).ok());
+                since.map_or(0, |since| {
+                    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+                })
+            }
         }
     }
+
+    /// Whether there may be no such record, so that the end of the log is meant.
+    pub(crate) const fn may_be_none(self) -> bool {
+        matches!(self, Self::Timestamp(_) | Self::Ago(_))
+    }
+}
+
+/// What the last answer about a partition said of its log; -1 for what is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LogEnds {
+    pub(crate) start: i64,
+    pub(crate) last_stable: i64,
+    pub(crate) high_watermark: i64,
+}
+
+impl LogEnds {
+    const UNKNOWN: Self = Self {
+        start: -1,
+        last_stable: -1,
+        high_watermark: -1,
+    };
 }
 
 /// What a partition needs next.
@@ -69,6 +107,11 @@ pub(crate) struct PartitionState {
     /// When it was served last, for taking turns.
     pub(crate) turn: u64,
     pub(crate) pause: Pause,
+    /// The application wants nothing of it for now.
+    pub(crate) paused: bool,
+    pub(crate) log: LogEnds,
+    /// What the application said it is done with, if it says so itself.
+    pub(crate) stored: Option<OffsetAndMetadata>,
 }
 
 impl PartitionState {
@@ -82,6 +125,9 @@ impl PartitionState {
             looking_up: false,
             turn: 0,
             pause: Pause::default(),
+            paused: false,
+            log: LogEnds::UNKNOWN,
+            stored: None,
         }
     }
 

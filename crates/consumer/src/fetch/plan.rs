@@ -95,7 +95,8 @@ impl FetchState {
         let mut resets: BTreeMap<NodeId, ResetPlan> = BTreeMap::new();
         let mut fetch_number = self.last_number;
         for (partition, state) in &mut self.partitions {
-            if state.status == Status::Stuck || state.looking_up {
+            let wants_nothing = state.paused && state.status == Status::Fetching;
+            if state.status == Status::Stuck || state.looking_up || wants_nothing {
                 continue;
             }
             if let Some(until) = state.pause.ahead(now) {

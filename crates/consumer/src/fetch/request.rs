@@ -52,6 +52,7 @@ pub(super) fn request(plan: &FetchPlan, settings: &FetchSettings, version: i16) 
     };
     let wait_ms = i32::try_from(settings.fetch_max_wait.as_millis()).unwrap_or(i32::MAX);
     FetchRequest::default()
+        .with_isolation_level(settings.isolation_level.on_wire())
         .with_max_wait_ms(wait_ms)
         .with_min_bytes(int(settings.fetch_min_bytes))
         .with_max_bytes(int(plan.bytes_max))

@@ -13,9 +13,11 @@ use klamm_net::TopicPartition;
 use tokio::time::Instant;
 
 use super::drain::Chunk;
-use super::partition::Status;
+use super::isolation::AbortedTransactions;
+use super::partition::{LogEnds, Status};
 use super::plan::{FetchPlan, PlannedPartition, PlannedTopic};
 use super::state::{Effects, FetchState};
+use crate::config::IsolationLevel;
 use crate::error::Error;
 
 impl FetchState {
@@ -89,7 +91,7 @@ impl FetchState {
         }
     }
 
-    /// Returns the bytes that were buffered.
+    /// Returns the bytes that were buffered and count against the budget.
     fn handle_partition(
         &mut self,
         now: Instant,
@@ -113,6 +115,11 @@ impl FetchState {
             self.handle_error(now, partition, asked, fetched.error_code, effects);
             return 0;
         }
+        state.log = LogEnds {
+            start: fetched.log_start_offset,
+            last_stable: fetched.last_stable_offset,
+            high_watermark: fetched.high_watermark,
+        };
         if fetched.records.is_empty() {
             state.pause.succeeded();
             return 0;
@@ -138,15 +145,22 @@ impl FetchState {
             // Poll finds and reports the fault when it gets there.
             state.status = Status::Stuck;
         }
-        let bytes = fetched.records.len();
+        let budgeted = if state.paused {
+            0
+        } else {
+            fetched.records.len()
+        };
+        let committed = self.settings.isolation_level == IsolationLevel::ReadCommitted;
         self.buffer.push_back(Chunk {
             partition,
             epoch: asked.epoch,
             offset: asked.offset,
             records: fetched.records,
+            aborted: committed.then(|| AbortedTransactions::new(fetched.aborted_transactions)),
+            budgeted,
         });
-        effects.wake = true;
-        bytes
+        effects.wake |= budgeted > 0;
+        budgeted
     }
 
     fn handle_error(

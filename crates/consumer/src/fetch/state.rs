@@ -19,13 +19,17 @@ use klamm_net::{Backoff, NodeId, TopicPartition};
 use super::budget::Budget;
 use super::drain::Chunk;
 use super::partition::{Epoch, FetchId, PartitionState, Pause, Position, ResetTo, Status};
-use crate::config::OffsetReset;
+use crate::config::{IsolationLevel, OffsetReset};
 use crate::error::Error;
+use crate::offset::{OffsetAndMetadata, Offsets};
 
 /// The settings that matter here.
 #[derive(Clone, Debug)]
 pub(crate) struct FetchSettings {
     pub(crate) offset_reset: OffsetReset,
+    pub(crate) isolation_level: IsolationLevel,
+    /// Commit what was handed over, not what the application stored.
+    pub(crate) stores_offsets: bool,
     pub(crate) fetch_min_bytes: usize,
     pub(crate) fetch_max_wait: Duration,
     pub(crate) fetch_max_bytes: usize,
@@ -71,6 +75,8 @@ pub(crate) struct FetchState {
     pub(super) stuck: BTreeMap<TopicPartition, Error>,
     pub(super) last_number: u64,
     version: u64,
+    /// How many partitions are paused.
+    pub(super) paused: usize,
 }
 
 /// Errors that wait to be reported; more of the same kind say nothing new.
@@ -88,6 +94,7 @@ impl FetchState {
             stuck: BTreeMap::new(),
             last_number: 0,
             version: 0,
+            paused: 0,
         }
     }
 
@@ -117,6 +124,7 @@ impl FetchState {
         for partition in before.into_keys() {
             self.stuck.remove(&partition);
         }
+        self.paused = self.partitions.values().filter(|it| it.paused).count();
         self.drop_stale_chunks();
     }
 
@@ -140,6 +148,7 @@ impl FetchState {
         let seeked = self.with_new_epoch(partition, |state| {
             state.status = Status::AwaitReset(to);
             state.consumed = None;
+            state.fetch_offset = -1;
             state.fetching = None;
             state.looking_up = false;
             state.pause.succeeded();
@@ -188,7 +197,7 @@ impl FetchState {
             self.buffer.retain(|chunk| {
                 let other = chunk.partition != *partition;
                 if !other {
-                    dropped += chunk.records.len();
+                    dropped += chunk.budgeted;
                 }
                 other
             });
@@ -196,9 +205,19 @@ impl FetchState {
         }
     }
 
-    /// Hands over everything that is buffered; its bytes stay in the budget until flushed.
+    /// Hands over everything that is buffered and not paused; its bytes stay in the budget until
+    /// flushed.
     pub(crate) fn take_chunks(&mut self) -> impl Iterator<Item = Chunk> {
-        self.buffer.drain(..)
+        let (paused, ready) = if self.paused == 0 {
+            (VecDeque::new(), std::mem::take(&mut self.buffer))
+        } else {
+            let is_paused = |chunk: &Chunk| self.partitions[&chunk.partition].paused;
+            std::mem::take(&mut self.buffer)
+                .into_iter()
+                .partition(is_paused)
+        };
+        self.buffer = paused;
+        ready.into_iter()
     }
 
     /// The next error to report.
@@ -243,14 +262,34 @@ impl FetchState {
         }
     }
 
-    /// All consumed positions.
-    pub(crate) fn positions(&self) -> Vec<(TopicPartition, Position)> {
+    /// What a commit of everything commits: the consumed positions, or what the application stored.
+    pub(crate) fn to_commit(&self) -> Offsets {
         let known = |(partition, state): (&TopicPartition, &PartitionState)| {
-            Some((partition.clone(), state.consumed?))
+            let offset = if self.settings.stores_offsets {
+                OffsetAndMetadata::from(state.consumed?)
+            } else {
+                state.stored.clone()?
+            };
+            Some((partition.clone(), offset))
         };
-        let mut positions: Vec<_> = self.partitions.iter().filter_map(known).collect();
-        positions.sort_unstable_by(|left, right| left.0.cmp(&right.0));
-        positions
+        self.partitions.iter().filter_map(known).collect()
+    }
+
+    /// Notes what the application is done with. False if the partition is not assigned.
+    pub(crate) fn store(&mut self, partition: &TopicPartition, offset: OffsetAndMetadata) -> bool {
+        let state = self.partitions.get_mut(partition);
+        state.map(|state| state.stored = Some(offset)).is_some()
+    }
+
+    /// Records between the consumed position and the last that may be read; none if either is not
+    /// known yet, or the partition is not assigned.
+    pub(crate) fn lag(&self, partition: &TopicPartition) -> Option<i64> {
+        let state = self.partitions.get(partition)?;
+        let end = match self.settings.isolation_level {
+            IsolationLevel::ReadCommitted => state.log.last_stable,
+            IsolationLevel::ReadUncommitted => state.log.high_watermark,
+        };
+        (end >= 0).then_some((end - state.consumed?.offset).max(0))
     }
 
     /// Why `partition` is stuck.
@@ -266,6 +305,7 @@ impl FetchState {
         let to = match self.settings.offset_reset {
             OffsetReset::Earliest => ResetTo::Earliest,
             OffsetReset::Latest => ResetTo::Latest,
+            OffsetReset::ByDuration(age) => ResetTo::Ago(age),
             OffsetReset::None => {
                 let error = match state.consumed {
                     Some(position) => Error::OffsetOutOfRange {
@@ -301,7 +341,7 @@ impl FetchState {
             let state = partitions.get(&chunk.partition);
             let current = state.is_some_and(|state| state.epoch == chunk.epoch);
             if !current {
-                dropped += chunk.records.len();
+                dropped += chunk.budgeted;
             }
             current
         });

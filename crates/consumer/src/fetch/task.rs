@@ -19,9 +19,10 @@ use super::lookup::Found;
 use super::plan::{FetchPlan, Leader, Plan, PlannedLookup, ResetPlan};
 use super::request;
 use super::state::{Effects, FetchSettings};
+use crate::config::IsolationLevel;
 use crate::error::Error;
 use crate::jobs::Jobs;
-use crate::offset::{committed, list_offsets};
+use crate::offset::{ListAt, Listed, committed, list_offsets};
 use crate::shared::Shared;
 
 /// Response headers have tagged fields from this version of Fetch on.
@@ -134,9 +135,9 @@ impl Fetcher {
             });
         }
         for plan in plan.resets {
-            let cluster = self.cluster.clone();
+            let (cluster, settings) = (self.cluster.clone(), Arc::clone(&self.settings));
             self.jobs.push(async move {
-                let found = list_offsets(&cluster, &plan).await;
+                let found = find_resets(&cluster, settings.isolation_level, &plan).await;
                 Event::Reset(plan, found)
             });
         }
@@ -207,6 +208,33 @@ async fn fetch(
             broker: connection.address().to_owned(),
             reason: error.to_string(),
         })
+}
+
+async fn find_resets(
+    cluster: &Cluster,
+    isolation_level: IsolationLevel,
+    plan: &ResetPlan,
+) -> Result<Vec<(TopicPartition, Found)>, klamm_net::Error> {
+    let asked = plan.partitions.iter().map(|(lookup, to, leader_epoch)| {
+        let at = ListAt {
+            to: *to,
+            leader_epoch: *leader_epoch,
+        };
+        (lookup.partition.clone(), at)
+    });
+    let listed = list_offsets(cluster, plan.node, isolation_level, asked.collect()).await?;
+    let found = |listed: Listed| match listed.code {
+        ErrorCode::NONE if listed.offset >= 0 => Found::Position(Position {
+            offset: listed.offset,
+            leader_epoch: listed.leader_epoch,
+        }),
+        ErrorCode::NONE | ErrorCode::UNSUPPORTED_FOR_MESSAGE_FORMAT => Found::Nothing,
+        code => Found::Refused(code),
+    };
+    let listed = listed.into_iter();
+    Ok(listed
+        .map(|(partition, at)| (partition, found(at)))
+        .collect())
 }
 
 async fn look_up_committed(

@@ -1,7 +1,9 @@
 //! Batches for the tests of this crate.
 
 use bytes::Bytes;
-use klamm_codec::batch::{Batch, BatchBuilder, Batches, ProducerIdentity, RecordBatch};
+use klamm_codec::batch::{
+    Batch, BatchBuilder, BatchHeader, Batches, ProducerIdentity, RecordBatch,
+};
 use klamm_codec::compress::Decompressor;
 
 /// `count` records `key-<n>`, `value-<n>` from `base_offset` on.
@@ -28,6 +30,39 @@ pub(crate) fn control_batch(offset: i64) -> Bytes {
     let mut bytes = batch(offset, 1).to_vec();
     bytes[22] |= 1 << 5;
     with_crc(bytes)
+}
+
+/// Records of a transaction.
+pub(crate) fn transactional(producer_id: i64, base_offset: i64, count: i64) -> Bytes {
+    let mut bytes = batch(base_offset, count).to_vec();
+    bytes[22] |= 1 << 4;
+    bytes[43..51].copy_from_slice(&producer_id.to_be_bytes());
+    with_crc(bytes)
+}
+
+/// What ends an aborted transaction.
+pub(crate) fn abort_marker(producer_id: i64, offset: i64) -> Bytes {
+    marker(producer_id, offset, 0)
+}
+
+/// What ends a committed transaction.
+pub(crate) fn commit_marker(producer_id: i64, offset: i64) -> Bytes {
+    marker(producer_id, offset, 1)
+}
+
+fn marker(producer_id: i64, offset: i64, kind: u8) -> Bytes {
+    let mut builder = BatchBuilder::new(Vec::new());
+    builder.append(offset, Some(&[0, 0, 0, kind]), Some(&[0; 6]), &[]);
+    let bytes = builder.seal(ProducerIdentity::NONE, false, None);
+    let bytes = at_offset(bytes.expect("nothing to compress").bytes, offset);
+    let mut bytes = bytes.to_vec();
+    bytes[22] |= 1 << 4 | 1 << 5;
+    bytes[43..51].copy_from_slice(&producer_id.to_be_bytes());
+    with_crc(bytes)
+}
+
+pub(crate) fn header_of(batch: &Bytes) -> BatchHeader {
+    first(batch.clone()).header().clone()
 }
 
 /// What compaction leaves of a batch from `first` to `last`.
@@ -66,11 +101,4 @@ pub(crate) fn open(bytes: Bytes) -> RecordBatch {
 
 pub(crate) fn record_batch(base_offset: i64, count: i64) -> RecordBatch {
     open(batch(base_offset, count))
-}
-
-pub(crate) fn lookup(topic: &str, partition: i32) -> super::PlannedLookup {
-    super::PlannedLookup {
-        partition: klamm_net::TopicPartition::new(topic, partition),
-        epoch: super::partition::Epoch(1),
-    }
 }

@@ -8,19 +8,23 @@ use klamm_codec::fetch_response::{FetchResponse, FetchedPartition, FetchedTopic}
 use klamm_net::{Backoff, NodeId, TopicId, TopicPartition};
 use tokio::time::Instant;
 
+use super::lookup::Found;
 use super::partition::{Position, ResetTo};
 use super::plan::{FetchPlan, Leader, Plan};
 use super::state::{Consumed, Effects, FetchSettings, FetchState};
 use super::testing::{batch, control_batch, empty_batch, joined};
-use super::{Drain, Found, Opener};
-use crate::config::OffsetReset;
+use super::{Drain, Opener};
+use crate::config::{IsolationLevel, OffsetReset};
 use crate::error::Error;
+use crate::offset::{OffsetAndMetadata, Offsets};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
 fn settings(offset_reset: OffsetReset) -> FetchSettings {
     FetchSettings {
         offset_reset,
+        isolation_level: IsolationLevel::ReadUncommitted,
+        stores_offsets: true,
         fetch_min_bytes: 1,
         fetch_max_wait: Duration::from_millis(500),
         fetch_max_bytes: 1 << 20,
@@ -132,7 +136,7 @@ impl Bench {
                 epoch: drain.epoch(),
                 position: at(drain.position()),
             };
-            self.state.flush([consumed].into_iter(), drain.bytes());
+            self.state.flush([consumed].into_iter(), drain.budgeted());
         }
         offsets
     }
@@ -467,7 +471,11 @@ fn a_partition_starts_at_the_committed_offset() {
             .wake
     );
     assert_eq!(bench.next_offset(), 12);
-    assert_eq!(bench.state.positions(), [(partition(0), at(12))]);
+    let offset = OffsetAndMetadata::new(12);
+    assert_eq!(
+        bench.state.to_commit(),
+        Offsets::from([(partition(0), offset)])
+    );
 }
 
 #[test]
@@ -566,4 +574,97 @@ fn partitions_that_stay_assigned_keep_their_positions() {
     assert_eq!(bench.state.position(&partition(1)).unwrap(), Some(at(30)));
     assert_eq!(bench.state.position(&partition(2)).unwrap(), None);
     assert!(bench.state.position(&partition(0)).is_err());
+}
+
+#[test]
+fn a_paused_partition_keeps_its_data_and_leaves_the_budget_to_others() {
+    let mut bench = Bench::reading(&[0, 1]);
+    let mut next = 0;
+    while let Some(plan) = bench.plan().fetches.pop() {
+        bench.answer(&plan, vec![data(0, batch(next, 50))]);
+        next += 50;
+    }
+    assert!(bench.state.budget.is_full());
+    assert!(bench.state.pause(&partition(0), 0, 0));
+    assert_eq!(bench.state.budget.buffered(), 0);
+    let plan = bench.only_fetch();
+    let asked: Vec<_> = plan.topics[0]
+        .partitions
+        .iter()
+        .map(|it| it.partition)
+        .collect();
+    assert_eq!(asked, [1]);
+    bench.answer(&plan, vec![data(1, batch(0, 3))]);
+    assert_eq!(bench.consume(), [0, 1, 2]);
+    assert!(bench.state.resume(&partition(0), 0));
+    assert!(bench.state.budget.is_full());
+    assert_eq!(bench.consume(), (0..next).collect::<Vec<_>>());
+    assert_eq!(bench.state.budget.buffered(), 0);
+}
+
+#[test]
+fn an_answer_for_a_partition_that_was_paused_meanwhile_is_kept() {
+    let mut bench = Bench::reading(&[0]);
+    let plan = bench.only_fetch();
+    bench.state.pause(&partition(0), 0, 0);
+    let effects = bench.answer(&plan, vec![data(0, batch(0, 3))]);
+    assert!(!effects.wake && bench.plan().fetches.is_empty());
+    assert!(bench.consume().is_empty());
+    assert_eq!(bench.state.budget.buffered(), 0);
+    bench.state.resume(&partition(0), 0);
+    assert_eq!(bench.next_offset(), 3);
+    assert_eq!(bench.consume(), [0, 1, 2]);
+}
+
+#[test]
+fn what_is_kept_for_paused_partitions_is_bounded() {
+    let mut bench = Bench::reading(&[0]);
+    let plan = bench.only_fetch();
+    bench.answer(&plan, vec![data(0, batch(0, 3))]);
+    // Others hold as much as may be held: what there is of this one is fetched again.
+    bench.state.pause(&partition(0), 0, 20_000);
+    bench.state.resume(&partition(0), 0);
+    assert!(bench.consume().is_empty());
+    assert_eq!(bench.next_offset(), 0);
+}
+
+#[test]
+fn an_assignment_that_stays_stays_paused_and_one_that_comes_back_does_not() {
+    let mut bench = Bench::reading(&[0, 1]);
+    bench.state.pause(&partition(0), 0, 0);
+    bench.state.pause(&partition(1), 0, 0);
+    bench.state.assign([partition(1)], false);
+    bench.state.assign([partition(0), partition(1)], false);
+    assert_eq!(bench.state.paused(), [partition(1)]);
+}
+
+#[test]
+fn a_time_that_no_record_has_reached_is_the_end() {
+    let mut bench = Bench::reading(&[0]);
+    bench.state.seek_to(&partition(0), ResetTo::Timestamp(77));
+    for (to, found) in [
+        (ResetTo::Timestamp(77), Found::Nothing),
+        (ResetTo::Latest, Found::Position(at(9))),
+    ] {
+        let mut plan = bench.plan();
+        let reset = plan.resets.remove(0);
+        assert_eq!(reset.partitions[0].1, to);
+        let asked: Vec<_> = reset.partitions.iter().map(|it| it.0.clone()).collect();
+        let found = vec![(partition(0), found)];
+        bench
+            .state
+            .handle_reset(bench.now, reset.node, asked.iter(), Ok(found));
+    }
+    assert_eq!(bench.next_offset(), 9);
+}
+
+#[test]
+fn the_lag_is_that_of_the_last_answer() {
+    let mut bench = Bench::reading(&[0]);
+    assert_eq!(bench.state.lag(&partition(0)), None);
+    let plan = bench.only_fetch();
+    bench.answer(&plan, vec![data(0, batch(0, 3))]);
+    assert_eq!(bench.state.lag(&partition(0)), Some(100));
+    bench.consume();
+    assert_eq!(bench.state.lag(&partition(0)), Some(97));
 }

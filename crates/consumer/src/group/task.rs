@@ -24,7 +24,7 @@ use super::exchange::Exchange;
 use crate::assign::PartitionCounts;
 use crate::error::Error;
 use crate::jobs::Jobs;
-use crate::offset::{OffsetAndMetadata, Offsets, commit};
+use crate::offset::{Offsets, commit};
 use crate::shared::{Commit, Shared};
 
 /// The settings of the task.
@@ -426,13 +426,5 @@ impl Coordinator {
 
 /// What the application was given, to be committed.
 pub(crate) fn consumed(fetch: &crate::fetch::FetchState) -> Offsets {
-    let positions = fetch.positions().into_iter();
-    let offset = |position: crate::fetch::Position| {
-        let mut offset = OffsetAndMetadata::new(position.offset);
-        offset.leader_epoch = (position.leader_epoch >= 0).then_some(position.leader_epoch);
-        offset
-    };
-    positions
-        .map(|(partition, position)| (partition, offset(position)))
-        .collect()
+    fetch.to_commit()
 }

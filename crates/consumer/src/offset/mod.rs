@@ -4,14 +4,19 @@ mod commit;
 mod committed;
 mod coordinated;
 mod list;
+mod times;
 
 use std::collections::BTreeMap;
 
 use klamm_net::TopicPartition;
 
+use crate::fetch::Position;
+
 pub(crate) use commit::commit;
 pub(crate) use committed::committed;
-pub(crate) use list::list_offsets;
+pub(crate) use list::{ListAt, Listed, list_offsets};
+pub use times::OffsetAndTimestamp;
+pub(crate) use times::offsets_at;
 
 /// An offset to commit, or that was committed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -37,11 +42,27 @@ impl OffsetAndMetadata {
         }
     }
 
+    /// With the leader epoch of the last record handled (KIP-320).
+    #[must_use]
+    pub const fn leader_epoch(mut self, leader_epoch: i32) -> Self {
+        self.leader_epoch = Some(leader_epoch);
+        self
+    }
+
     /// With any text of the application's.
     #[must_use]
     pub fn metadata(mut self, metadata: impl Into<String>) -> Self {
         self.metadata = metadata.into();
         self
+    }
+}
+
+impl From<Position> for OffsetAndMetadata {
+    fn from(position: Position) -> Self {
+        Self {
+            leader_epoch: (position.leader_epoch >= 0).then_some(position.leader_epoch),
+            ..Self::new(position.offset)
+        }
     }
 }
 

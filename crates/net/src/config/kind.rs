@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::iso_duration::iso_duration;
+
 /// A value read according to its property's [`Kind`]. May hold a secret: print it only by way of the property's name.
 #[derive(Clone, PartialEq)]
 pub(super) enum Value {
@@ -34,8 +36,8 @@ pub(super) enum Kind {
     },
     Choice(&'static [&'static str]),
     ChoiceAnyCase(&'static [&'static str]),
-    /// One of the choices, or text that starts with the prefix.
-    ChoiceOrPrefix(&'static [&'static str], &'static str),
+    /// One of the choices, or the prefix and a length of time as in ISO 8601.
+    ChoiceOrDuration(&'static [&'static str], &'static str),
     List,
     ListOf(&'static [&'static str]),
     /// At least one `host`, `host:port` or `[v6]:port`.
@@ -70,9 +72,11 @@ impl Kind {
                 .iter()
                 .find(|c| c.eq_ignore_ascii_case(text))
                 .map(|c| Value::Text((*c).to_owned())),
-            Kind::ChoiceOrPrefix(choices, prefix) => (choices.contains(&text)
-                || text.starts_with(prefix))
-            .then(|| Value::Text(text.to_owned())),
+            Kind::ChoiceOrDuration(choices, prefix) => {
+                let duration = text.strip_prefix(prefix).and_then(iso_duration);
+                (choices.contains(&text) || duration.is_some())
+                    .then(|| Value::Text(text.to_owned()))
+            }
             Kind::List => entries(text).map(Value::List),
             Kind::ListOf(choices) => non_empty_entries(text)
                 .filter(|entries| {
@@ -108,8 +112,12 @@ impl fmt::Display for Kind {
             Kind::ChoiceAnyCase(choices) => {
                 write!(f, "one of {} (in any case)", choices.join(", "))
             }
-            Kind::ChoiceOrPrefix(choices, prefix) => {
-                write!(f, "one of {}, or {prefix}...", choices.join(", "))
+            Kind::ChoiceOrDuration(choices, prefix) => {
+                let choices = choices.join(", ");
+                write!(
+                    f,
+                    "one of {choices}, or {prefix} and a length of time (such as {prefix}P1DT12H)"
+                )
             }
             Kind::List => f.write_str("a list, entries separated by commas and none of them empty"),
             Kind::ListOf(choices) => {

@@ -14,6 +14,7 @@
 mod alias;
 pub mod checks;
 mod error;
+mod iso_duration;
 mod kind;
 mod nearest;
 mod parse;
@@ -25,6 +26,7 @@ mod table;
 mod tests;
 
 pub use error::{ConfigError, Fault, Findings, Problem};
+pub use iso_duration::iso_duration;
 pub use set::PropertySet;
 
 /// Who reads a set of properties.

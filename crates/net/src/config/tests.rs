@@ -41,13 +41,7 @@ fn is_not_implemented(problem: &Problem) -> bool {
 #[test]
 fn values_partly_implemented_say_what_is_accepted() {
     let cases = [
-        ("isolation.level", "read_committed", "read_uncommitted"),
         ("group.protocol", "CONSUMER", "classic"),
-        (
-            "auto.offset.reset",
-            "by_duration:PT1H",
-            "earliest or latest or none",
-        ),
         (
             "partition.assignment.strategy",
             "range,cooperative-sticky",

@@ -24,12 +24,7 @@ pub(super) const ROWS: &[Property] = &[
         ]),
     )
     .accepts(&["use_all_dns_ips"]),
-    ignored(
-        "client.rack",
-        CONSUMER.and(PRODUCER),
-        Kind::Text,
-        "klamm does not choose replicas or partitions by rack yet",
-    ),
+    supported("client.rack", CONSUMER.and(PRODUCER), Kind::Text),
     supported("request.timeout.ms", ALL, INT),
     supported(
         "default.api.timeout.ms",

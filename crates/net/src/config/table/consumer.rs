@@ -50,16 +50,14 @@ pub(super) const ROWS: &[Property] = &[
     supported(
         "auto.offset.reset",
         CONSUMER,
-        Kind::ChoiceOrPrefix(&["earliest", "latest", "none"], "by_duration:"),
+        Kind::ChoiceOrDuration(&["earliest", "latest", "none"], "by_duration:"),
     )
-    .synonyms(OFFSET_RESET_SYNONYMS)
-    .accepts(&["earliest", "latest", "none"]),
+    .synonyms(OFFSET_RESET_SYNONYMS),
     supported(
         "isolation.level",
         CONSUMER,
         Kind::Choice(&["read_uncommitted", "read_committed"]),
-    )
-    .accepts(&["read_uncommitted"]),
+    ),
     supported("fetch.min.bytes", CONSUMER, INT),
     supported("fetch.max.wait.ms", CONSUMER, INT),
     supported("fetch.max.bytes", CONSUMER, INT),
@@ -75,7 +73,7 @@ pub(super) const ROWS: &[Property] = &[
         between(1, 2_097_151),
     )
     .accepts(&["65536"]),
-    not_yet("enable.auto.offset.store", CONSUMER, Kind::Bool).accepts(&["true"]),
+    supported("enable.auto.offset.store", CONSUMER, Kind::Bool),
     not_yet("enable.partition.eof", CONSUMER, Kind::Bool).accepts(&["false"]),
     not_yet(
         "share.acknowledgement.mode",
