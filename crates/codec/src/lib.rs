@@ -17,7 +17,6 @@ pub mod error_code;
 pub mod fetch_response;
 pub mod frame;
 pub mod guard;
-pub mod key_hash;
 mod legacy;
 pub mod messages;
 pub mod murmur2;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use klamm_admin::Admin;
 use klamm_consumer::{ConsumerBuilder, ConsumerConfig};
 use klamm_net::config::{PropertySet, Role};
-use klamm_net::{Backoff, ClientConfig, Cluster, Connector};
+use klamm_net::{Backoff, ClientConfig, Cluster, Connector, Sasl};
 use klamm_producer::ProducerBuilder;
 
 use crate::error::Error;
@@ -172,6 +172,37 @@ impl ClientBuilder {
     /// larger one loses its connection.
     pub fn response_bytes_max(self, bytes: usize) -> Self {
         self.set(|config| config.response_bytes_max = bytes)
+    }
+
+    /// Encrypts connections and checks who the broker is (`security.protocol=SSL`, `ssl.*`; plain text).
+    #[cfg(any(
+        feature = "tls",
+        feature = "tls-ring",
+        feature = "tls-aws-lc",
+        feature = "tls-custom"
+    ))]
+    pub fn tls(self, tls: klamm_net::Tls) -> Self {
+        self.set(|config| config.security.tls = Some(tls))
+    }
+
+    /// Shows brokers who the client is (`security.protocol=SASL_SSL`, or `SASL_PLAINTEXT` without
+    /// [`tls`](Self::tls); `sasl.*`; no authentication).
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use klamm::net::{Sasl, Tls};
+    ///
+    /// # async fn connect() -> Result<(), klamm::Error> {
+    /// let client = klamm::Client::builder("kafka-1:9093")
+    ///     .tls(Tls::new().roots_file("/etc/kafka/ca.pem"))
+    ///     .sasl(Sasl::scram_sha_512("billing", "its password"))
+    ///     .connect()
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn sasl(self, sasl: Sasl) -> Self {
+        self.set(|config| config.security.sasl = Some(sasl))
     }
 
     /// Makes the byte streams to brokers, over which TLS and SASL are laid (no Java property;

@@ -2,7 +2,7 @@
 //! where they live.
 
 use klamm_net::config::{Findings, Problem, PropertySet, checks};
-use klamm_net::{Backoff, ClientConfig};
+use klamm_net::{Backoff, ClientConfig, Security};
 
 use crate::error::Error;
 
@@ -46,6 +46,7 @@ pub(crate) fn client_config(set: &PropertySet) -> Result<ClientConfig, Error> {
             *setting = duration;
         }
     }
+    config.security = Security::from_properties(set)?;
     let mut findings = Findings::new();
     let Backoff { initial, max } = config.retry_backoff;
     config.retry_backoff.initial = checks::retry_backoff(initial, max, &mut findings);

@@ -27,10 +27,14 @@ impl Backoff {
     /// [`Backoff::delay`] with a random number from the operating system's seed.
     #[must_use]
     pub fn jittered(self, attempt: u32) -> Duration {
-        // Jitter only has to differ between clients: the seed of a hash map does.
-        let random = RandomState::new().hash_one(attempt) >> 11;
-        self.delay(attempt, random as f64 / (1_u64 << 53) as f64)
+        self.delay(attempt, random_fraction())
     }
+}
+
+/// A number in 0..1 for jitter, which only has to differ between clients: the seed of a hash map does.
+pub(crate) fn random_fraction() -> f64 {
+    let random = RandomState::new().hash_one(0) >> 11;
+    random as f64 / (1_u64 << 53) as f64
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::connection::Connection;
 use crate::dial::dial;
 use crate::error::Error;
 use crate::node::NodeId;
+use crate::security::SecurityLayer;
 
 /// What a connection is used for: brokers answer the requests of a connection one after the other,
 /// so a fetch that waits half a second must not stand before a heartbeat.
@@ -39,13 +40,15 @@ type SlotKey = (HostPort, Lane);
 /// All connections of a client.
 pub(crate) struct Pool {
     config: Arc<ClientConfig>,
+    security: SecurityLayer,
     client_id: Arc<str>,
     slots: Mutex<HashMap<SlotKey, Arc<tokio::sync::Mutex<Slot>>>>,
 }
 
 impl Pool {
-    pub(crate) fn new(config: Arc<ClientConfig>) -> Self {
+    pub(crate) fn new(config: Arc<ClientConfig>, security: SecurityLayer) -> Self {
         Self {
+            security,
             client_id: Arc::from(config.client_id.as_str()),
             config,
             slots: Mutex::default(),
@@ -92,7 +95,16 @@ impl Pool {
                 sleep_until(*at + backoff.jittered(slot.failures.saturating_sub(1))).await;
             }
             let limit = self.setup_timeout(slot.failures);
-            match dial(address, node, &self.config, &self.client_id, limit).await {
+            match dial(
+                address,
+                node,
+                &self.config,
+                &self.security,
+                &self.client_id,
+                limit,
+            )
+            .await
+            {
                 Ok(connection) => {
                     *slot = Slot {
                         connection: Some(connection.clone()),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::backoff::Backoff;
 use crate::connector::{Connector, TcpConnector};
 use crate::error::Error;
+use crate::security::Security;
 
 /// Kafka's default port, for addresses without one.
 const DEFAULT_PORT: u16 = 9092;
@@ -92,6 +93,8 @@ pub struct ClientConfig {
     pub metadata_max_age: Duration,
     /// Largest response accepted, in bytes (100 MiB).
     pub response_bytes_max: usize,
+    /// TLS and SASL (`security.protocol`; neither).
+    pub security: Security,
     /// Makes the byte streams to brokers (no Java property; TCP).
     pub connector: Arc<dyn Connector>,
 }
@@ -123,6 +126,7 @@ impl ClientConfig {
             connection_setup_timeout_max: Duration::from_secs(30),
             metadata_max_age: Duration::from_secs(300),
             response_bytes_max: 100 << 20,
+            security: Security::default(),
             connector: Arc::new(TcpConnector::default()),
         })
     }

@@ -23,6 +23,7 @@ use crate::metadata::{
 };
 use crate::node::NodeId;
 use crate::route::{Route, Verdict};
+use crate::security::SecurityLayer;
 
 /// A Kafka cluster; cheap to clone.
 #[derive(Clone)]
@@ -65,9 +66,10 @@ impl Cluster {
     /// Dropping the future closes what was opened.
     pub async fn connect(config: ClientConfig) -> Result<Self, Error> {
         let config = Arc::new(config);
+        let security = SecurityLayer::new(config.security.clone()).await?;
         let topics = Arc::new(TopicsInUse::default());
         let inner = Arc::new(Inner {
-            pool: Pool::new(Arc::clone(&config)),
+            pool: Pool::new(Arc::clone(&config), security),
             snapshot: watch::Sender::new(Arc::default()),
             topics: Arc::clone(&topics),
             coordinators: Coordinators::default(),

@@ -11,12 +11,14 @@ use crate::client_config::{ClientConfig, HostPort};
 use crate::connection::{Connection, Limits, Setup};
 use crate::error::Error;
 use crate::node::NodeId;
+use crate::security::SecurityLayer;
 
 /// Connects to `address`, within `limit`.
 pub(crate) async fn dial(
     address: &HostPort,
     node: Option<NodeId>,
     config: &ClientConfig,
+    security: &SecurityLayer,
     client_id: &Arc<str>,
     limit: Duration,
 ) -> Result<Connection, Error> {
@@ -24,9 +26,11 @@ pub(crate) async fn dial(
     let set_up = async {
         let stream = config.connector.connect(address, limit).await;
         let stream = stream.map_err(|error| Error::connect(&broker, error))?;
-        // TLS is laid over the stream here.
-        let setup = Setup::begin(stream, broker.clone(), Arc::clone(client_id)).await?;
-        // SASL authenticates here, with `Setup::request`.
+        let stream = security.encrypt(stream, address, &broker).await?;
+        let client_id = Arc::clone(client_id);
+        let encrypted = security.has_tls();
+        let mut setup = Setup::begin(stream, broker.clone(), client_id, encrypted).await?;
+        security.authenticate(&mut setup, address).await?;
         let limits = Limits {
             response_bytes_max: config.response_bytes_max,
         };

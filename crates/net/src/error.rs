@@ -7,6 +7,9 @@ use std::time::Duration;
 use klamm_codec::messages::MessageError;
 use klamm_codec::{ApiKey, ErrorCode, VersionRange};
 
+use crate::sasl::AuthenticationFailure;
+use crate::tls::TlsFailure;
+
 /// A failure of the network, of a broker, or of a deadline.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -33,6 +36,34 @@ pub enum Error {
         /// Address of the peer.
         address: String,
         /// What it sent, or did.
+        reason: String,
+    },
+    /// The security settings cannot be used, or contradict each other.
+    #[error("security settings: {reason}")]
+    Security {
+        /// What is wrong with them, and what to do.
+        reason: String,
+    },
+    /// There is no TLS connection, or no longer.
+    #[error("no TLS connection with {broker}: {reason}")]
+    Tls {
+        /// Address of the broker.
+        broker: String,
+        /// What kind of failure it is.
+        failure: TlsFailure,
+        /// What happened, and what to do.
+        reason: String,
+    },
+    /// The broker and the client do not agree on who the client is (SASL).
+    #[error("{mechanism} authentication at {broker} failed: {reason}")]
+    Authentication {
+        /// Address of the broker.
+        broker: String,
+        /// SASL mechanism, as the user chose it.
+        mechanism: String,
+        /// What kind of failure it is.
+        failure: AuthenticationFailure,
+        /// What happened, without secrets.
         reason: String,
     },
     /// The connection ended before the response came.
@@ -155,17 +186,27 @@ impl Error {
         }
     }
 
+    /// `source` as a failure to connect, unless it carries one that says more.
     pub(crate) fn connect(address: &str, source: io::Error) -> Self {
+        if let Some(told) = Self::told_by(&source) {
+            return told;
+        }
         Self::Connect {
             address: address.to_owned(),
             source: Arc::new(source),
         }
     }
 
+    /// The error of ours that a stream wrapped into one of I/O.
+    pub(crate) fn told_by(source: &io::Error) -> Option<Self> {
+        source.get_ref()?.downcast_ref::<Self>().cloned()
+    }
+
     /// Whether the same call may succeed later, without anybody changing anything.
     #[must_use]
     pub fn is_retriable(&self) -> bool {
         match self {
+            Self::Tls { failure, .. } => failure.is_retriable(),
             Self::Connect { .. }
             | Self::NotKafka { .. }
             | Self::Disconnected { .. }
@@ -175,6 +216,8 @@ impl Error {
             | Self::DeadlineExceeded { .. } => true,
             Self::Broker { code, .. } => code.is_retriable(),
             Self::Bootstrap { .. }
+            | Self::Security { .. }
+            | Self::Authentication { .. }
             | Self::UnsupportedVersion { .. }
             | Self::Protocol { .. }
             | Self::Message(_)

@@ -23,6 +23,10 @@ mod error;
 mod metadata;
 mod node;
 mod route;
+mod sasl;
+mod secret;
+mod security;
+mod tls;
 
 pub use backoff::Backoff;
 pub use broker::Lane;
@@ -35,3 +39,12 @@ pub use error::Error;
 pub use metadata::{Broker, ClusterSnapshot, Partition, Topic};
 pub use node::{NodeId, TopicId, TopicPartition};
 pub use route::{Route, Verdict};
+pub use sasl::{
+    AuthenticationFailure, BearerToken, Sasl, SaslError, SaslFuture, SaslMechanism, SaslMessage,
+    SaslPeer, SaslSession, SaslStep, TokenError, TokenFuture, TokenProvider, TokenRefresh,
+};
+pub use secret::Secret;
+pub use security::Security;
+pub use tls::TlsFailure;
+#[cfg(feature = "__rustls")]
+pub use tls::{Tls, TlsVersion};

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use zeroize::{Zeroize, Zeroizing};
+
 use super::alias::{self, Target};
 use super::error::{ConfigError, Findings, Problem};
 use super::kind::Value;
@@ -20,6 +22,13 @@ struct Entry {
     written_name: String,
     written_value: String,
     value: String,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.written_value.zeroize();
+        self.value.zeroize();
+    }
 }
 
 type Entries = BTreeMap<&'static str, Entry>;
@@ -73,7 +82,13 @@ fn look_up(given: BTreeMap<String, String>, findings: &mut Findings) -> Entries 
     }
     // `given` is sorted by name, so `compression.codec` is there before `compression.level` asks for the codec.
     for (name, value, target) in aliases {
-        translate(&name, &value, target, &mut entries, findings);
+        translate(
+            &name,
+            &Zeroizing::new(value),
+            target,
+            &mut entries,
+            findings,
+        );
     }
     entries
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use zeroize::Zeroize;
+
 use super::error::ConfigError;
 use super::kind::Value;
 use super::secret::{HIDDEN, is_secret};
@@ -173,6 +175,16 @@ impl PropertySet {
             "{name} is no property of the table"
         );
         self.values.get(name)
+    }
+}
+
+impl Drop for PropertySet {
+    fn drop(&mut self) {
+        for (name, value) in &mut self.values {
+            if let (true, Value::Text(text)) = (is_secret(name), value) {
+                text.zeroize();
+            }
+        }
     }
 }
 

@@ -55,6 +55,10 @@ fn values_partly_implemented_say_what_is_accepted() {
         );
         assert_eq!(problem.to_string(), expected);
     }
+    assert!(is_not_implemented(&only_problem(
+        Role::Producer,
+        &[("partitioner.class", "crc32")]
+    )));
 }
 
 #[test]
@@ -93,7 +97,7 @@ fn all_problems_are_reported_at_once() {
             ("bootstrap.servers", "a:9092,,b:9092"),
             ("fetch.min.bytes", "many"),
             ("gruop.id", "g"),
-            ("security.protocol", "SSL"),
+            ("ssl.keystore.type", "JKS"),
             ("group.protocol", "consumer"),
             ("session.timeout.ms", "10000"),
         ],
@@ -105,7 +109,7 @@ fn all_problems_are_reported_at_once() {
         "bootstrap.servers",
         "fetch.min.bytes",
         "group.protocol",
-        "security.protocol",
+        "ssl.keystore.type",
     ];
     assert_eq!(properties[..5], found);
     assert_eq!(

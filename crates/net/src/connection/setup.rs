@@ -1,7 +1,7 @@
 //! A connection before its driver starts: one request at a time, small answers.
 //!
 //! In order: [`Setup::begin`] asks what the peer speaks, then authentication exchanges its requests with
-//! [`Setup::request`], then [`Setup::start`] hands the stream to its driver.
+//! [`SaslChannel::call`], then [`Setup::start`] hands the stream to its driver.
 //!
 //! `ApiVersions` goes out in the highest version klamm has. A broker that does not know that version
 //! answers with error 35 in version 0 and, since KIP-511, the versions of this very API; the request
@@ -16,14 +16,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 use klamm_codec::api::Request;
 use klamm_codec::api_versions::ApiVersions;
-use klamm_codec::messages::{ApiVersionsRequest, StrBytes, decode_response, encode_request};
+use klamm_codec::messages::{ApiVersionsRequest, StrBytes, encode_request};
 use klamm_codec::{ApiKey, ErrorCode, VersionRange, frame};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use zeroize::Zeroizing;
 
-use super::{Connection, Limits, highest_version};
+use super::{Connection, Limits};
 use crate::connector::BoxedStream;
 use crate::error::Error;
 use crate::node::NodeId;
+use crate::sasl::exchange::SaslChannel;
 
 /// Largest answer accepted from a peer that has not shown to be a broker.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
@@ -32,6 +34,8 @@ const ANSWER_BYTES_MAX: usize = 64 << 10;
 pub(crate) struct Setup {
     stream: BoxedStream,
     broker: String,
+    /// Whether the stream has TLS.
+    encrypted: bool,
     client_id: Arc<str>,
     last_correlation_id: i32,
     versions: ApiVersions,
@@ -43,8 +47,10 @@ impl Setup {
         stream: BoxedStream,
         broker: String,
         client_id: Arc<str>,
+        encrypted: bool,
     ) -> Result<Self, Error> {
         let mut setup = Self {
+            encrypted,
             stream,
             broker,
             client_id,
@@ -53,44 +59,6 @@ impl Setup {
         };
         setup.versions = setup.api_versions().await?;
         Ok(setup)
-    }
-
-    /// The peer's address.
-    #[cfg_attr(not(test), expect(dead_code, reason = "SASL will use it"))]
-    pub(crate) fn broker(&self) -> &str {
-        &self.broker
-    }
-
-    /// The highest version of `api` that both sides speak.
-    #[cfg_attr(not(test), expect(dead_code, reason = "SASL will use it"))]
-    pub(crate) fn version(&self, api: ApiKey) -> Result<i16, Error> {
-        highest_version(&self.versions, api, &self.broker)
-    }
-
-    /// Sends `request` and reads its answer.
-    ///
-    /// # Cancel safety
-    /// Dropping the future leaves the stream out of step: drop the setup, too.
-    #[cfg_attr(not(test), expect(dead_code, reason = "SASL will use it"))]
-    pub(crate) async fn request<R: Request>(
-        &mut self,
-        request: &R,
-        version: i16,
-    ) -> Result<R::Response, Error> {
-        let id = self.next_correlation_id();
-        let bytes = encode_request(request, version, id, &self.client_id)?;
-        let answer = self.exchange(&bytes).await;
-        let answer =
-            answer.map_err(|error| Error::connect(&self.broker, describe_end::<R>(error)))?;
-        let unreadable = |reason| Error::Protocol {
-            api: R::API,
-            broker: self.broker.clone(),
-            reason,
-        };
-        if frame::correlation_id(&answer).map_err(|error| unreadable(error.to_string()))? != id {
-            return Err(unreadable("it has a wrong correlation id".to_owned()));
-        }
-        decode_response::<R>(answer, version).map_err(|error| unreadable(error.reason))
     }
 
     /// Hands the stream to a driver of its own.
@@ -147,13 +115,8 @@ impl Setup {
         }
         let id = self.next_correlation_id();
         let bytes = encode_request(&request, version, id, &self.client_id)?;
-        let answer = self.exchange(&bytes).await.map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => self.not_kafka(
-                "it closed the connection at the first request; is this a TLS port, or a broker older than 0.10?",
-            ),
-            io::ErrorKind::InvalidData => self.not_kafka(&error.to_string()),
-            _ => Error::connect(&self.broker, error),
-        })?;
+        let answer = self.exchange(&bytes).await;
+        let answer = answer.map_err(|error| self.no_answer(error))?;
         let unreadable = |error: klamm_codec::DecodeError| self.not_kafka(&error.to_string());
         if frame::correlation_id(&answer).map_err(unreadable)? != id {
             return Err(self.not_kafka("its first answer has a wrong correlation id"));
@@ -169,6 +132,25 @@ impl Setup {
             _ => version,
         };
         ApiVersions::decode(&body, answered_version).map_err(unreadable)
+    }
+
+    /// Why the first request was not answered.
+    fn no_answer(&self, error: io::Error) -> Error {
+        if let Some(told) = Error::told_by(&error) {
+            return told;
+        }
+        let closed = "it closed the connection at the first request";
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::BrokenPipe => self.not_kafka(&if self.encrypted {
+                format!("{closed}; does it want a client certificate (ssl.keystore.*)?")
+            } else {
+                format!("{closed}; is this a TLS port (security.protocol=SSL or SASL_SSL), or a broker older than 0.10?")
+            }),
+            io::ErrorKind::InvalidData => self.not_kafka(&error.to_string()),
+            _ => Error::connect(&self.broker, error),
+        }
     }
 
     fn next_correlation_id(&mut self) -> i32 {
@@ -205,18 +187,75 @@ fn describe(first: [u8; 4]) -> String {
         b"SSH-" => "it answers as an SSH server".to_owned(),
         // TLS alert (21) or handshake (22), version 3.x.
         [21 | 22, 3, ..] => {
-            "it answers with TLS, but this client connects in plain text".to_owned()
+            "it answers with TLS, but this client connects in plain text; set security.protocol=SSL or SASL_SSL"
+                .to_owned()
         }
         _ => format!("its answer begins with {first:02x?}"),
     }
 }
 
-fn describe_end<R: Request>(error: io::Error) -> io::Error {
-    match error.kind() {
-        io::ErrorKind::UnexpectedEof => io::Error::new(
-            error.kind(),
-            format!("it closed the connection instead of answering {}", R::API),
-        ),
-        _ => error,
+impl SaslChannel for Setup {
+    fn broker(&self) -> &str {
+        &self.broker
     }
+
+    fn versions(&self, api: ApiKey) -> Option<VersionRange> {
+        self.versions.range(api)
+    }
+
+    /// # Cancel safety
+    /// Dropping the future leaves the stream out of step: drop the setup, too.
+    async fn call(
+        &mut self,
+        api: ApiKey,
+        version: i16,
+        body: Zeroizing<Vec<u8>>,
+    ) -> Result<Bytes, Error> {
+        let id = self.next_correlation_id();
+        let request = request_frame(api, version, id, &self.client_id, &body);
+        let answer = self.exchange(&request).await.map_err(|error| {
+            let closed = error.kind() == io::ErrorKind::UnexpectedEof;
+            let reason = format!("it closed the connection instead of answering {api}");
+            let told = closed.then(|| io::Error::new(error.kind(), reason));
+            Error::connect(&self.broker, told.unwrap_or(error))
+        })?;
+        response_body(&self.broker, api, answer, id)
+    }
+}
+
+/// A whole request with a header that is not flexible; overwritten with zeros when dropped.
+pub(super) fn request_frame(
+    api: ApiKey,
+    version: i16,
+    correlation_id: i32,
+    client_id: &str,
+    body: &[u8],
+) -> Zeroizing<Vec<u8>> {
+    const HEADER_BYTES: usize = 14;
+    // Of its final size from the start, so that no copy is left behind by growing.
+    let bytes = HEADER_BYTES + client_id.len() + body.len();
+    let mut request = Zeroizing::new(Vec::with_capacity(bytes));
+    frame::put_request_header(&mut request, api, version, 1, correlation_id, client_id);
+    request.extend_from_slice(body);
+    frame::set_frame_size(&mut request);
+    request
+}
+
+/// The body of a response with a header that is not flexible.
+pub(super) fn response_body(
+    broker: &str,
+    api: ApiKey,
+    answer: Bytes,
+    correlation_id: i32,
+) -> Result<Bytes, Error> {
+    let unreadable = |reason: String| Error::Protocol {
+        api,
+        broker: broker.to_owned(),
+        reason,
+    };
+    let unread = |error: klamm_codec::DecodeError| unreadable(error.to_string());
+    if frame::correlation_id(&answer).map_err(unread)? != correlation_id {
+        return Err(unreadable("it has a wrong correlation id".to_owned()));
+    }
+    frame::response_body(answer, false).map_err(unread)
 }

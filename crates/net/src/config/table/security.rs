@@ -9,48 +9,45 @@ const CALLBACKS: &str =
 const VALIDATION: &str = "validating tokens is the broker's matter";
 const KERBEROS: &str = "klamm has no GSSAPI";
 const STORE_TYPE: Kind = Kind::Choice(&["JKS", "PKCS12", "PEM"]);
-const STORE_HINT: &str =
-    "convert a JKS store to PEM with: keytool -list -rfc -keystore FILE > FILE.pem";
-const KEY_STORE_HINT: &str = "convert a JKS store to PEM with: keytool -importkeystore -srckeystore FILE \
-     -destkeystore FILE.p12 -deststoretype PKCS12; openssl pkcs12 -in FILE.p12 -out FILE.pem";
+const STORE_HINT: &str = "klamm reads PEM, which has neither type nor password; convert a JKS store with: keytool \
+     -importkeystore -srckeystore STORE.jks -destkeystore STORE.p12 -deststoretype PKCS12; and PKCS12 with: openssl \
+     pkcs12 -in STORE.p12 -nodes -out STORE.pem (for a trust store add -nokeys)";
 
 pub(super) const ROWS: &[Property] = &[
     supported(
         "security.protocol",
         ALL,
         Kind::ChoiceAnyCase(&["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]),
-    )
-    .accepts(&["PLAINTEXT"]),
+    ),
     ignored("security.providers", ALL, Kind::Text, JCA),
     // TLS
-    not_yet("ssl.truststore.location", ALL, Kind::NonEmpty),
-    not_yet("ssl.truststore.certificates", ALL, Kind::NonEmpty),
-    not_yet("ssl.truststore.type", ALL, STORE_TYPE)
+    supported("ssl.truststore.location", ALL, Kind::NonEmpty),
+    supported("ssl.truststore.certificates", ALL, Kind::NonEmpty),
+    supported("ssl.truststore.type", ALL, STORE_TYPE)
         .accepts(&["PEM"])
         .hint(STORE_HINT),
-    not_yet("ssl.truststore.password", ALL, Kind::Text),
-    not_yet("ssl.keystore.location", ALL, Kind::NonEmpty),
-    not_yet("ssl.keystore.certificate.chain", ALL, Kind::NonEmpty),
-    not_yet("ssl.keystore.key", ALL, Kind::NonEmpty),
+    not_yet("ssl.truststore.password", ALL, Kind::Text).hint(STORE_HINT),
+    supported("ssl.keystore.location", ALL, Kind::NonEmpty),
+    supported("ssl.keystore.certificate.chain", ALL, Kind::NonEmpty),
+    supported("ssl.keystore.key", ALL, Kind::NonEmpty),
     // librdkafka's, without a counterpart in Java: the key in a file apart from its certificate.
-    not_yet("ssl.key.location", ALL, Kind::NonEmpty),
-    not_yet("ssl.keystore.type", ALL, STORE_TYPE)
+    supported("ssl.key.location", ALL, Kind::NonEmpty),
+    supported("ssl.keystore.type", ALL, STORE_TYPE)
         .accepts(&["PEM"])
-        .hint(KEY_STORE_HINT),
-    not_yet("ssl.keystore.password", ALL, Kind::Text),
-    not_yet("ssl.key.password", ALL, Kind::Text),
-    not_yet(
+        .hint(STORE_HINT),
+    not_yet("ssl.keystore.password", ALL, Kind::Text).hint(STORE_HINT),
+    supported("ssl.key.password", ALL, Kind::Text),
+    // Empty is Java's word for no check, `none` is librdkafka's.
+    supported(
         "ssl.endpoint.identification.algorithm",
         ALL,
-        Kind::Choice(&["https", "none"]),
-    )
-    .accepts(&["https"]),
-    not_yet(
+        Kind::Choice(&["https", "none", ""]),
+    ),
+    supported(
         "ssl.enabled.protocols",
         ALL,
         Kind::ListOf(&["TLSv1.2", "TLSv1.3"]),
-    )
-    .accepts(&["TLSv1.2,TLSv1.3"]),
+    ),
     ignored(
         "ssl.protocol",
         ALL,
@@ -70,10 +67,12 @@ pub(super) const ROWS: &[Property] = &[
     not_yet("ssl.curves.list", ALL, Kind::NonEmpty),
     not_yet("ssl.sigalgs.list", ALL, Kind::NonEmpty),
     // SASL
-    not_yet("sasl.mechanism", ALL, Kind::NonEmpty),
-    not_yet("sasl.jaas.config", ALL, Kind::NonEmpty),
-    not_yet("sasl.username", ALL, Kind::Text),
-    not_yet("sasl.password", ALL, Kind::Text),
+    supported("sasl.mechanism", ALL, Kind::NonEmpty)
+        .accepts(&["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"])
+        .hint("others, such as GSSAPI and AWS_MSK_IAM, are the application's to bring (Sasl::mechanism)"),
+    supported("sasl.jaas.config", ALL, Kind::NonEmpty),
+    supported("sasl.username", ALL, Kind::Text),
+    supported("sasl.password", ALL, Kind::Text),
     ignored(
         "sasl.login.callback.handler.class",
         ALL,
@@ -87,28 +86,25 @@ pub(super) const ROWS: &[Property] = &[
         CALLBACKS,
     ),
     ignored("sasl.login.class", ALL, Kind::Text, CALLBACKS),
-    not_yet(
+    supported(
         "sasl.login.refresh.window.factor",
         ALL,
         Kind::Double { min: 0.5, max: 1.0 },
-    )
-    .accepts(&["0.8"]),
-    not_yet(
+    ),
+    supported(
         "sasl.login.refresh.window.jitter",
         ALL,
         Kind::Double {
             min: 0.0,
             max: 0.25,
         },
-    )
-    .accepts(&["0.05"]),
-    not_yet(
+    ),
+    supported(
         "sasl.login.refresh.min.period.seconds",
         ALL,
         between(0, 900),
-    )
-    .accepts(&["60"]),
-    not_yet("sasl.login.refresh.buffer.seconds", ALL, between(0, 3600)).accepts(&["300"]),
+    ),
+    supported("sasl.login.refresh.buffer.seconds", ALL, between(0, 3600)),
     not_yet("sasl.login.connect.timeout.ms", ALL, INT).accepts(&["10000"]),
     not_yet("sasl.login.read.timeout.ms", ALL, INT).accepts(&["10000"]),
     not_yet("sasl.login.retry.backoff.ms", ALL, LONG).accepts(&["100"]),
