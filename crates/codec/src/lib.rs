@@ -1,7 +1,8 @@
 //! Bytes to Kafka record batches and protocol frames, and back.
 //!
 //! Owns: the record batch format (v2) written in place and read as borrowed views, compression,
-//! frame headers, the table of API versions that klamm speaks, Kafka's error codes, murmur2.
+//! frame headers, the table of API versions that klamm speaks, what the members of a group send each other,
+//! Kafka's error codes, murmur2.
 //!
 //! Does not: do I/O, read a clock, allocate per record, or know about connections.
 //!
@@ -16,6 +17,7 @@ pub mod compress;
 pub mod error_code;
 pub mod fetch_response;
 pub mod frame;
+pub mod group_protocol;
 pub mod guard;
 mod legacy;
 pub mod messages;

@@ -5,8 +5,9 @@ pub(crate) mod classic;
 mod exchange;
 mod heartbeat;
 mod leader;
-pub(crate) mod protocol;
 mod request;
 pub(crate) mod task;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use klamm_codec::group_protocol as protocol;

@@ -4,40 +4,45 @@
 //! byte for byte as the Java client writes them: version 3, topics and owned partitions sorted,
 //! non-flexible encoding.
 //!
-//! Newer versions are read as version 3; what follows its fields is ignored (KIP-429).
+//! Newer versions are read as version 3; what follows its fields is ignored (KIP-429). The other end is whoever joins
+//! the group, so the bytes are trusted no more than a broker's.
+//!
+//! Invariant: what is read takes at most 12 x its bytes in memory: a topic of one letter takes 3 and becomes an `Arc`.
 
 use std::sync::Arc;
 
+use crate::primitive::{DecodeError, Reader};
 use bytes::Bytes;
-use klamm_codec::DecodeError;
-use klamm_codec::primitive::Reader;
 
 /// The version that is written.
 const VERSION: i16 = 3;
+/// A topic's name is never empty.
+const STRING_BYTES_MIN: usize = 2 + 1;
 /// The generation of a member that has none.
 const NO_GENERATION: i32 = -1;
 
 /// Partitions of topics, as both messages carry them.
-pub(crate) type TopicPartitions = Vec<(Arc<str>, Vec<i32>)>;
+pub type TopicPartitions = Vec<(Arc<str>, Vec<i32>)>;
 
 /// What a member wants and has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Subscription {
+pub struct Subscription {
     /// Topics subscribed to.
-    pub(crate) topics: Vec<Arc<str>>,
+    pub topics: Vec<Arc<str>>,
     /// Data of the assignor.
-    pub(crate) user_data: Option<Bytes>,
+    pub user_data: Option<Bytes>,
     /// Partitions owned while joining; empty with the eager protocol (version 1).
-    pub(crate) owned: TopicPartitions,
+    pub owned: TopicPartitions,
     /// Generation in which they were owned (version 2).
-    pub(crate) generation: i32,
+    pub generation: i32,
     /// Rack of the member (version 3).
-    pub(crate) rack: Option<String>,
+    pub rack: Option<String>,
 }
 
 impl Subscription {
     /// The bytes of version 3.
-    pub(crate) fn encode(&self) -> Bytes {
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
         let mut into = Vec::with_capacity(64);
         put_int16(&mut into, VERSION);
         let mut topics: Vec<&str> = self.topics.iter().map(AsRef::as_ref).collect();
@@ -62,10 +67,13 @@ impl Subscription {
     }
 
     /// Reads any version.
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+    ///
+    /// # Errors
+    /// [`DecodeError`] if the bytes are no subscription.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(bytes);
         let version = read_version(&mut reader)?;
-        let count = reader.array_length(false, 2, "subscribed topics")?;
+        let count = reader.array_length(false, STRING_BYTES_MIN, "subscribed topics")?;
         let mut subscription = Self {
             topics: Vec::with_capacity(count),
             generation: NO_GENERATION,
@@ -92,16 +100,17 @@ impl Subscription {
 
 /// What the leader gives a member.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Assignment {
+pub struct Assignment {
     /// The partitions, by topic.
-    pub(crate) partitions: TopicPartitions,
+    pub partitions: TopicPartitions,
     /// Data of the assignor.
-    pub(crate) user_data: Option<Bytes>,
+    pub user_data: Option<Bytes>,
 }
 
 impl Assignment {
     /// The bytes of version 3.
-    pub(crate) fn encode(&self) -> Bytes {
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
         let mut into = Vec::with_capacity(64);
         put_int16(&mut into, VERSION);
         put_topic_partitions(&mut into, &self.partitions);
@@ -110,7 +119,10 @@ impl Assignment {
     }
 
     /// Reads any version; no bytes at all are an empty assignment.
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+    ///
+    /// # Errors
+    /// [`DecodeError`] if the bytes are no assignment.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         if bytes.is_empty() {
             return Ok(Self::default());
         }
@@ -153,7 +165,7 @@ fn read_nullable_bytes(reader: &mut Reader<'_>) -> Result<Option<Bytes>, DecodeE
 }
 
 fn read_topic_partitions(reader: &mut Reader<'_>) -> Result<TopicPartitions, DecodeError> {
-    let count = reader.array_length(false, 6, "topics")?;
+    let count = reader.array_length(false, STRING_BYTES_MIN + 4, "topics")?;
     let mut topics = Vec::with_capacity(count);
     for _ in 0..count {
         let topic = read_string(reader, "topic")?;
