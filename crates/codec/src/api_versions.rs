@@ -61,7 +61,9 @@ impl ApiVersions {
             match tag {
                 1 => self.finalized_features_epoch = field.int64("finalized features epoch")?,
                 2 => {
-                    for _ in 0..field.array_length(true, 6, "finalized features")? {
+                    let count = field.array_length(true, 6, "finalized features")?;
+                    self.finalized_features = Vec::with_capacity(count);
+                    for _ in 0..count {
                         let name = field.nullable_string(true, "feature name")?;
                         let max_level = field.int16("feature max level")?;
                         field.int16("feature min level")?;

@@ -1,12 +1,22 @@
 //! Fetch responses read without copying: the records of each partition are slices of the frame.
+//!
+//! Invariant: what is read takes at most 8 x the bytes of its fields in memory. So a topic without a partition, which says
+//! nothing and may take 3 bytes, is left out.
 
 use bytes::Bytes;
 
 use crate::error_code::ErrorCode;
 use crate::primitive::{DecodeError, Reader};
 
-/// Bytes that the shortest possible partition takes in a response, for checking counts.
-const PARTITION_BYTES_MIN: usize = 4 + 2 + 8 + 8 + 1;
+/// Bytes that the shortest partition of `version` takes, for checking counts: its fields, the arrays of aborted transactions and
+/// records, tagged fields.
+const fn partition_bytes_min(version: i16) -> usize {
+    let fields = 4 + 2 + 8 + 8;
+    let log_start_offset = if version >= 5 { 8 } else { 0 };
+    let preferred_read_replica = if version >= 11 { 4 } else { 0 };
+    let rest = if version >= 12 { 1 + 1 + 1 } else { 4 + 4 };
+    fields + log_start_offset + preferred_read_replica + rest
+}
 
 /// A fetch response.
 #[derive(Clone, Debug, Default)]
@@ -86,12 +96,14 @@ impl FetchResponse {
             response.error_code = ErrorCode(reader.int16("fetch error code")?);
             response.session_id = reader.int32("fetch session id")?;
         }
-        let count = reader.array_length(flexible, 2, "fetched topics")?;
-        response.topics.reserve(count);
+        let count = reader.array_length(flexible, 3, "fetched topics")?;
+        let partitions_max = reader.left() / partition_bytes_min(version);
+        response.topics.reserve(count.min(partitions_max));
         for _ in 0..count {
-            response
-                .topics
-                .push(read_topic(&mut reader, body, version)?);
+            let topic = read_topic(&mut reader, body, version)?;
+            if !topic.partitions.is_empty() {
+                response.topics.push(topic);
+            }
         }
         if flexible {
             reader.tagged_fields(|tag, bytes| {
@@ -118,7 +130,8 @@ fn read_topic(
         let name = reader.nullable_string(flexible, "topic")?;
         topic.topic = String::from_utf8_lossy(name.unwrap_or_default()).into_owned();
     }
-    let count = reader.array_length(flexible, PARTITION_BYTES_MIN, "fetched partitions")?;
+    let count =
+        reader.array_length(flexible, partition_bytes_min(version), "fetched partitions")?;
     topic.partitions.reserve(count);
     for _ in 0..count {
         topic
@@ -152,7 +165,9 @@ fn read_partition(
     if version >= 5 {
         partition.log_start_offset = reader.int64("log start offset")?;
     }
-    for _ in 0..reader.array_length(flexible, 16, "aborted transactions")? {
+    let aborted = reader.array_length(flexible, 16, "aborted transactions")?;
+    partition.aborted_transactions.reserve_exact(aborted);
+    for _ in 0..aborted {
         let producer_id = reader.int64("aborted producer id")?;
         let first_offset = reader.int64("aborted first offset")?;
         if flexible {
@@ -198,8 +213,9 @@ fn read_partition_tag(
 
 fn read_node_endpoints(bytes: &[u8]) -> Result<Vec<NodeEndpoint>, DecodeError> {
     let mut reader = Reader::new(bytes);
-    let mut endpoints = Vec::new();
-    for _ in 0..reader.array_length(true, 10, "node endpoints")? {
+    let count = reader.array_length(true, 11, "node endpoints")?;
+    let mut endpoints = Vec::with_capacity(count);
+    for _ in 0..count {
         let node_id = reader.int32("node id")?;
         let host = reader.nullable_string(true, "host")?.unwrap_or_default();
         let port = reader.int32("port")?;
@@ -324,6 +340,26 @@ mod tests {
                 assert_eq!(partition.current_leader, Some((2, 8)));
             }
             assert_eq!(response.node_endpoints.len(), usize::from(version >= 16));
+        }
+    }
+
+    #[test]
+    fn topics_without_partitions_take_no_memory() {
+        for version in [4, 12, 17] {
+            let topics = vec![FetchableTopicResponse::default(); 20_000];
+            let mut body = BytesMut::new();
+            let response = messages::FetchResponse::default().with_responses(topics);
+            response.encode(&mut body, version).unwrap();
+            let body = body.freeze();
+            let mut topics = Vec::new();
+            let taken = allocation_counter::measure(|| {
+                topics = FetchResponse::decode(&body, version).unwrap().topics;
+            });
+            assert!(topics.is_empty());
+            assert!(
+                taken.bytes_max <= 4 * body.len() as u64,
+                "version {version}"
+            );
         }
     }
 
