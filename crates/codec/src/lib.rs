@@ -24,6 +24,8 @@ pub mod messages;
 pub mod murmur2;
 pub mod primitive;
 pub mod produce_request;
+#[cfg(test)]
+mod testing;
 
 pub use api::{ApiKey, VersionRange};
 pub use error_code::ErrorCode;

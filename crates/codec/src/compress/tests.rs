@@ -144,7 +144,7 @@ fn zstd_streamed(data: &[u8], level: i32) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(crate::testing::cases(96))]
 
     #[test]
     fn what_was_compressed_comes_back(

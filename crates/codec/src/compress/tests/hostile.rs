@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::*;
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(crate::testing::cases(1500))]
 
     #[test]
     fn a_truncated_input_is_an_error_or_a_prefix(

@@ -191,6 +191,24 @@ fn full_body(api: ApiKey, version: i16) -> Vec<u8> {
     })
 }
 
+#[test]
+#[ignore = "writes files: seeds of the fuzz target `response`, one for each row of versions that look alike"]
+fn write_the_seeds_of_the_fuzz_target() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/response");
+    std::fs::create_dir_all(folder).unwrap();
+    for row in tables::RESPONSES {
+        let api = ApiKey(row.api);
+        let index = ApiKey::ALL.iter().position(|known| *known == api).unwrap();
+        let choice = row.max - case_of(api).versions().min;
+        let mut seed = vec![index as u8, choice as u8, 0, 0, 0, 1];
+        if row.flexible && api != ApiKey::API_VERSIONS {
+            seed.push(0);
+        }
+        seed.extend(full_body(api, row.max));
+        std::fs::write(format!("{folder}/{api}-{}", row.max), seed).unwrap();
+    }
+}
+
 const FORGED: [&[u8]; 6] = [
     &i32::MAX.to_be_bytes(),
     &i32::MIN.to_be_bytes(),
@@ -334,7 +352,7 @@ fn version_of(pick: Index) -> (&'static case::Case, i16) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4096))]
+    #![proptest_config(crate::testing::cases(4096))]
 
     #[test]
     fn any_bytes_are_a_response_or_an_error(pick: Index, body: Vec<u8>) {
