@@ -48,6 +48,10 @@ test *arguments:
 bench *arguments:
     cargo bench --package klamm-benches --bench codec -- {{ arguments }}
 
+# Lets libFuzzer look for bytes that hurt the codec, such as `just fuzz zstd 600`; `all` is every target.
+fuzz target="all" seconds="60":
+    fuzz/run {{ target }} {{ seconds }}
+
 # A real Kafka for the hand until Ctrl-C, such as `just kafka --nodes 3`.
 kafka *arguments:
     cargo run --package klamm-tests --bin kafka -- {{ arguments }}
