@@ -19,6 +19,7 @@ pub mod fetch_response;
 pub mod frame;
 pub mod group_protocol;
 pub mod guard;
+pub mod key_hash;
 mod legacy;
 pub mod messages;
 pub mod murmur2;

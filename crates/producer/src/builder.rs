@@ -1,5 +1,6 @@
 //! Building a producer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use klamm_codec::compress::Compression;
@@ -8,6 +9,8 @@ use klamm_net::config::{ConfigError, PropertySet};
 
 use crate::config::{Acks, ProducerConfig};
 use crate::error::Error;
+use crate::hooks::{DeliveryReport, Hooks, Interceptor};
+use crate::partitioner::{Partitioner, Partitioning};
 use crate::producer::Producer;
 
 /// Sets up a [`Producer`]. Defaults are Java's, but for [`batch_size`](Self::batch_size).
@@ -16,6 +19,7 @@ use crate::producer::Producer;
 pub struct ProducerBuilder {
     cluster: Cluster,
     config: ProducerConfig,
+    hooks: Hooks,
     request_timeout: Option<Duration>,
 }
 
@@ -25,6 +29,7 @@ impl ProducerBuilder {
         Self {
             cluster,
             config: ProducerConfig::default(),
+            hooks: Hooks::default(),
             request_timeout: None,
         }
     }
@@ -125,6 +130,69 @@ impl ProducerBuilder {
         self
     }
 
+    /// How records that name no partition are spread (`partitioner.class`). Default: as Java, murmur2
+    /// of the key, and without key by `batch.size` bytes to each partition.
+    pub fn partitioning(mut self, partitioning: Partitioning) -> Self {
+        self.config.partitioning = partitioning;
+        self
+    }
+
+    /// A rule of one's own for the partitions of records: [`Partitioning::Custom`].
+    pub fn partitioner(self, partitioner: impl Partitioner + 'static) -> Self {
+        self.partitioning(Partitioning::Custom(Arc::new(partitioner)))
+    }
+
+    /// Spreads records with keys as those without (`partitioner.ignore.keys`). Default: no.
+    pub const fn partitioner_ignore_keys(mut self, ignore: bool) -> Self {
+        self.config.partitioner_ignore_keys = ignore;
+        self
+    }
+
+    /// Whether records without key avoid partitions where batches wait
+    /// (`partitioner.adaptive.partitioning.enable`, KIP-794). Default: yes.
+    pub const fn partitioner_adaptive(mut self, adaptive: bool) -> Self {
+        self.config.partitioner_adaptive = adaptive;
+        self
+    }
+
+    /// After how long without taking a request a broker's partitions are avoided by records without
+    /// key (`partitioner.availability.timeout.ms`, KIP-794). Default: zero, never.
+    pub const fn partitioner_availability_timeout(mut self, timeout: Duration) -> Self {
+        self.config.partitioner_availability_timeout = timeout;
+        self
+    }
+
+    /// Sends records without key to leaders in the own [`client_rack`](Self::client_rack) alone,
+    /// while there are any (`partitioner.rack.aware`, KIP-1123). Default: no.
+    pub const fn partitioner_rack_aware(mut self, rack_aware: bool) -> Self {
+        self.config.partitioner_rack_aware = rack_aware;
+        self
+    }
+
+    /// The rack that this client is in (`client.rack`). Default: none.
+    pub fn client_rack(mut self, rack: impl Into<String>) -> Self {
+        self.config.client_rack = rack.into();
+        self
+    }
+
+    /// Calls `callback` with the outcome of every record that was accepted, in their order within a
+    /// partition. [`Record::tag`](crate::Record::tag) tells which it is. The callback runs on the
+    /// task that sends for all partitions: it must be quick and must not wait.
+    pub fn on_delivery(
+        mut self,
+        callback: impl Fn(&DeliveryReport<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.on_delivery = Some(Arc::new(callback));
+        self
+    }
+
+    /// Adds an interceptor, after those that are there (`interceptor.classes`). Records are copied
+    /// for it once more.
+    pub fn interceptor(mut self, interceptor: impl Interceptor + 'static) -> Self {
+        self.hooks.interceptors.push(Arc::new(interceptor));
+        self
+    }
+
     /// Checks the settings and starts the producer. It connects when there is something to send.
     ///
     /// # Errors
@@ -134,6 +202,6 @@ impl ProducerBuilder {
             .request_timeout
             .unwrap_or(self.cluster.config().request_timeout);
         let settings = self.config.check(request_timeout)?;
-        Ok(Producer::start(self.cluster, settings))
+        Ok(Producer::start(self.cluster, settings, self.hooks))
     }
 }

@@ -6,6 +6,9 @@ use klamm_codec::compress::{Compression, Compressor};
 use klamm_net::config::checks::{self, IdempotenceSettings};
 use klamm_net::config::{ConfigError, Findings, Problem, PropertySet};
 
+use crate::partitioner::Partitioning;
+use crate::partitioner::sticky::Order;
+
 /// What the leader waits for before it acknowledges (`acks`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Acks {
@@ -57,6 +60,18 @@ pub struct ProducerConfig {
     pub compression: Compression,
     /// `compression.{gzip,lz4,zstd}.level`; unset it is the codec's default.
     pub compression_level: Option<i32>,
+    /// `partitioner.class`, default as Java's.
+    pub partitioning: Partitioning,
+    /// `partitioner.ignore.keys`, default no.
+    pub partitioner_ignore_keys: bool,
+    /// `partitioner.adaptive.partitioning.enable`, default yes.
+    pub partitioner_adaptive: bool,
+    /// `partitioner.availability.timeout.ms`, default zero: off.
+    pub partitioner_availability_timeout: Duration,
+    /// `partitioner.rack.aware`, default no.
+    pub partitioner_rack_aware: bool,
+    /// `client.rack`, default none.
+    pub client_rack: String,
 }
 
 impl Default for ProducerConfig {
@@ -74,6 +89,12 @@ impl Default for ProducerConfig {
             retries: i32::MAX as u32,
             compression: Compression::None,
             compression_level: None,
+            partitioning: Partitioning::Default,
+            partitioner_ignore_keys: false,
+            partitioner_adaptive: true,
+            partitioner_availability_timeout: Duration::ZERO,
+            partitioner_rack_aware: false,
+            client_rack: String::new(),
         }
     }
 }
@@ -149,7 +170,41 @@ impl ProducerConfig {
             _ => None,
         };
         self.compression_level = level.or(self.compression_level);
+        self.apply_partitioner(properties)
+    }
+
+    fn apply_partitioner(&mut self, properties: &PropertySet) -> Result<(), ConfigError> {
+        if let Some(name) = properties.str("partitioner.class") {
+            let not_allowed = || Problem::not_allowed("partitioner.class", name, "a partitioner");
+            self.partitioning = Partitioning::from_name(name).ok_or_else(not_allowed)?;
+        }
+        let bool = |name, target: &mut bool| {
+            if let Some(value) = properties.bool(name) {
+                *target = value;
+            }
+        };
+        bool("partitioner.ignore.keys", &mut self.partitioner_ignore_keys);
+        bool(
+            "partitioner.adaptive.partitioning.enable",
+            &mut self.partitioner_adaptive,
+        );
+        bool("partitioner.rack.aware", &mut self.partitioner_rack_aware);
+        if let Some(timeout) = properties.duration_ms("partitioner.availability.timeout.ms") {
+            self.partitioner_availability_timeout = timeout;
+        }
+        if let Some(rack) = properties.str("client.rack") {
+            rack.clone_into(&mut self.client_rack);
+        }
         Ok(())
+    }
+
+    /// Where records without key go after a partition has had its share.
+    pub(crate) const fn sticky_order(&self) -> Order {
+        match self.partitioning {
+            Partitioning::LeastBackup => Order::LeastBackup,
+            _ if self.partitioner_adaptive => Order::Adaptive,
+            _ => Order::InTurn,
+        }
     }
 
     /// Checks every setting against its range and the others; logs what Java warns of.
@@ -183,6 +238,11 @@ impl ProducerConfig {
             self.delivery_timeout.is_some(),
             self.linger,
             request_timeout,
+            &mut findings,
+        );
+        checks::rack_aware(
+            self.partitioner_rack_aware,
+            &self.client_rack,
             &mut findings,
         );
         checks::batch_size(self.batch_size, self.max_request_size, &mut findings);

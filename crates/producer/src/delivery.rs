@@ -14,6 +14,7 @@ use std::task::{Context, Poll, Waker};
 use klamm_net::TopicPartition;
 
 use crate::error::{Cause, Error, Outcome};
+use crate::hooks::{DeliveryReport, Hooks};
 use crate::unfinished::{Unfinished, UnfinishedBatch};
 
 /// Where an acknowledged record stands.
@@ -123,20 +124,41 @@ pub(crate) struct Completer {
     unfinished: Option<Arc<UnfinishedBatch>>,
     /// What dropping it means.
     outcome: Outcome,
+    /// Set if somebody wants to be told of every record.
+    reports: Option<Reports>,
+}
+
+#[derive(Debug)]
+struct Reports {
+    hooks: Arc<Hooks>,
+    /// Of each record.
+    tags: Vec<u64>,
 }
 
 impl Completer {
-    pub(crate) fn new(partition: TopicPartition, unfinished: &Arc<Unfinished>) -> Self {
+    pub(crate) fn new(
+        partition: TopicPartition,
+        unfinished: &Arc<Unfinished>,
+        hooks: &Arc<Hooks>,
+    ) -> Self {
+        let reports = hooks.want_reports().then(|| Reports {
+            hooks: Arc::clone(hooks),
+            tags: Vec::new(),
+        });
         Self {
+            reports,
             completion: Completion::new(partition),
             unfinished: Some(Unfinished::add(unfinished)),
             outcome: Outcome::NotWritten,
         }
     }
 
-    /// The delivery of the record with `index`.
+    /// The delivery of the next record, which has `index`.
     #[inline]
-    pub(crate) fn delivery(&self, index: u32) -> Delivery {
+    pub(crate) fn delivery(&mut self, index: u32, tag: u64) -> Delivery {
+        if let Some(reports) = &mut self.reports {
+            reports.tags.push(tag);
+        }
         Delivery {
             completion: Arc::clone(&self.completion),
             index,
@@ -163,23 +185,48 @@ impl Completer {
     }
 
     fn complete(&mut self, result: BatchResult) {
-        self.completion.set(result);
+        if self.completion.set(result)
+            && let Some(reports) = self.reports.take()
+        {
+            reports.tell(&self.completion);
+        }
         self.unfinished = None;
     }
 
     /// Passes the deliveries on to parts, of which each begins with the record of one of `starts`;
     /// the first with record 0.
     pub(crate) fn split(mut self, starts: &[u32]) -> Vec<Self> {
-        let part = |_| Self {
+        let mut reports = self.reports.take();
+        let part = |start: &u32| Self {
             completion: Completion::new(self.completion.partition.clone()),
             unfinished: self.unfinished.clone(),
             outcome: Outcome::NotWritten,
+            reports: reports.as_mut().map(|reports| Reports {
+                hooks: Arc::clone(&reports.hooks),
+                tags: reports.tags.split_off(*start as usize),
+            }),
         };
-        let parts: Vec<_> = starts.iter().map(part).collect();
+        // From the last on, so that each takes its own tags.
+        let mut parts: Vec<_> = starts.iter().rev().map(part).collect();
+        parts.reverse();
         let cells = parts.iter().map(|part| Arc::clone(&part.completion));
         let split = starts.iter().copied().zip(cells).collect();
         self.complete(BatchResult::Split(split));
         parts
+    }
+}
+
+impl Reports {
+    fn tell(self, completion: &Arc<Completion>) {
+        for (index, tag) in (0..).zip(self.tags) {
+            if let Some(result) = result(completion, index) {
+                self.hooks.report(&DeliveryReport {
+                    partition: &completion.partition,
+                    tag,
+                    result: &result,
+                });
+            }
+        }
     }
 }
 
@@ -280,7 +327,11 @@ mod tests {
     use super::*;
 
     fn completer() -> Completer {
-        Completer::new(TopicPartition::new("orders", 2), &Arc::default())
+        Completer::new(
+            TopicPartition::new("orders", 2),
+            &Arc::default(),
+            &Arc::default(),
+        )
     }
 
     fn at(base_offset: i64) -> Written {
@@ -293,7 +344,7 @@ mod tests {
     #[tokio::test]
     async fn every_record_of_a_batch_gets_its_own_offset() {
         let mut completer = completer();
-        let deliveries = [completer.delivery(0), completer.delivery(7)];
+        let deliveries = [completer.delivery(0, 0), completer.delivery(7, 0)];
         completer.written(at(100));
         let [first, eighth] = deliveries;
         assert_eq!(first.await.unwrap().offset, Some(100));
@@ -304,7 +355,7 @@ mod tests {
     #[tokio::test]
     async fn a_waiting_delivery_is_woken() {
         let mut completer = completer();
-        let waiting = tokio::spawn(completer.delivery(0));
+        let waiting = tokio::spawn(completer.delivery(0, 0));
         tokio::task::yield_now().await;
         completer.written(Written::default());
         assert_eq!(waiting.await.unwrap().unwrap().offset, None);
@@ -314,11 +365,11 @@ mod tests {
     async fn dropping_the_batch_completes_it_and_says_whether_it_may_be_written() {
         let mut written = completer();
         written.may_be_written();
-        let delivery = written.delivery(0);
+        let delivery = written.delivery(0, 0);
         drop(written);
         assert_eq!(delivery.await.unwrap_err().outcome(), Outcome::Unknown);
-        let queued = completer();
-        let delivery = queued.delivery(0);
+        let mut queued = completer();
+        let delivery = queued.delivery(0, 0);
         drop(queued);
         let error = delivery.await.unwrap_err();
         assert_eq!(error.outcome(), Outcome::NotWritten);
@@ -328,7 +379,7 @@ mod tests {
     #[test]
     fn the_first_result_stands() {
         let mut completer = completer();
-        let delivery = completer.delivery(0);
+        let delivery = completer.delivery(0, 0);
         completer.written(at(1));
         completer.fail(Cause::Closed, Outcome::Unknown);
         assert_eq!(delivery.result().unwrap().unwrap().offset, Some(1));
@@ -336,8 +387,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_split_batch_passes_its_deliveries_on_however_often() {
-        let whole = completer();
-        let deliveries = [0, 3, 4, 9].map(|index| whole.delivery(index));
+        let mut whole = completer();
+        let deliveries = [0, 3, 4, 9].map(|index| whole.delivery(index, 0));
         let [waiting, fourth, fifth, tenth] = deliveries;
         let waiting = tokio::spawn(waiting);
         tokio::task::yield_now().await;
@@ -357,7 +408,8 @@ mod tests {
     #[tokio::test]
     async fn a_flush_waits_for_every_part_of_a_split_batch() {
         let unfinished = Arc::default();
-        let whole = Completer::new(TopicPartition::new("orders", 2), &unfinished);
+        let partition = TopicPartition::new("orders", 2);
+        let whole = Completer::new(partition, &unfinished, &Arc::default());
         let flush = tokio::spawn({
             let unfinished = Arc::clone(&unfinished);
             async move { unfinished.finished().await }
@@ -375,7 +427,7 @@ mod tests {
     #[test]
     fn a_bad_record_is_told_apart_from_those_that_fail_with_it() {
         let mut completer = completer();
-        let deliveries = [0, 1].map(|index| completer.delivery(index));
+        let deliveries = [0, 1].map(|index| completer.delivery(index, 0));
         let code = klamm_codec::ErrorCode::INVALID_RECORD;
         let cause = Cause::Broker {
             code,

@@ -93,6 +93,10 @@ pub(crate) struct Stamped<B> {
 }
 
 impl<B> Stamped<B> {
+    pub(crate) fn records(&self) -> u64 {
+        u64::from(self.record_count.unsigned_abs())
+    }
+
     pub(crate) const fn new(
         batch: B,
         identity: Option<(ProducerKey, i32)>,

@@ -107,6 +107,12 @@ impl Memory {
         !self.lock().waiting.is_empty()
     }
 
+    /// Bytes that are reserved, and how many wait for some.
+    pub(crate) fn used(&self) -> (usize, usize) {
+        let state = self.lock();
+        (state.reserved, state.waiting.len())
+    }
+
     /// A used buffer of `bytes`, empty, for a reservation of as much.
     pub(crate) fn used_buffer(&self, bytes: usize) -> Option<Vec<u8>> {
         if bytes != self.kept_buffer_bytes {

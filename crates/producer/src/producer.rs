@@ -10,9 +10,11 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::config::Settings;
 use crate::delivery::Delivery;
 use crate::error::Error;
+use crate::hooks::Hooks;
 use crate::record::Record;
 use crate::sender::Sender;
 use crate::shared::{Refused, Shared};
+use crate::stats::ProducerStats;
 
 /// Sends records to Kafka; cheap to clone, to be used from any number of tasks.
 ///
@@ -40,8 +42,8 @@ impl Drop for Inner {
 }
 
 impl Producer {
-    pub(crate) fn start(cluster: Cluster, settings: Settings) -> Self {
-        let shared = Shared::new(cluster, settings);
+    pub(crate) fn start(cluster: Cluster, settings: Settings, hooks: Hooks) -> Self {
+        let shared = Shared::new(cluster, settings, hooks);
         let sender = tokio::spawn(Sender::new(Arc::clone(&shared)).run());
         Self {
             inner: Arc::new(Inner {
@@ -62,11 +64,38 @@ impl Producer {
     /// # Cancel safety
     /// A future that is dropped before it is ready has not accepted the record.
     pub async fn send(&self, record: Record<'_>) -> Result<Delivery, Error> {
+        if self.inner.shared.has_interceptors() {
+            return Box::pin(self.send_intercepted(record)).await;
+        }
         match self.inner.shared.try_append(&record, &mut None) {
             Ok(delivery) => Ok(delivery),
             Err(Refused::Failed(error)) => Err(error),
             Err(_) => Box::pin(self.send_waiting(record)).await,
         }
+    }
+
+    async fn send_intercepted(&self, record: Record<'_>) -> Result<Delivery, Error> {
+        let record = self.inner.shared.intercept(&record);
+        let headers = record.borrowed_headers();
+        self.send_waiting(record.as_record(&headers)).await
+    }
+
+    /// Sends records one after the other, as [`send`](Self::send) does; each has a result of its
+    /// own, in the same order. A failure does not keep the next ones back.
+    ///
+    /// # Cancel safety
+    /// A future that is dropped before it is ready has accepted some of the records, in their order,
+    /// and not the others; flush to know that they are written.
+    pub async fn send_all<'a>(
+        &self,
+        records: impl IntoIterator<Item = Record<'a>>,
+    ) -> Vec<Result<Delivery, Error>> {
+        let records = records.into_iter();
+        let mut results = Vec::with_capacity(records.size_hint().0);
+        for record in records {
+            results.push(self.send(record).await);
+        }
+        results
     }
 
     async fn send_waiting(&self, record: Record<'_>) -> Result<Delivery, Error> {
@@ -106,7 +135,14 @@ impl Producer {
     /// sent to yet.
     pub fn try_send(&self, record: Record<'_>) -> Result<Delivery, Error> {
         let shared = &self.inner.shared;
-        shared.try_append(&record, &mut None).map_err(|refused| {
+        let appended = if shared.has_interceptors() {
+            let record = shared.intercept(&record);
+            let headers = record.borrowed_headers();
+            shared.try_append(&record.as_record(&headers), &mut None)
+        } else {
+            shared.try_append(&record, &mut None)
+        };
+        appended.map_err(|refused| {
             let topic = record.topic.to_owned();
             match refused {
                 Refused::Failed(error) => error,
@@ -133,6 +169,12 @@ impl Producer {
         let shared = &self.inner.shared;
         shared.hurry();
         shared.unfinished.finished().await;
+    }
+
+    /// What this producer has done so far, and how it stands. Cheap enough to be asked every second.
+    #[must_use]
+    pub fn stats(&self) -> ProducerStats {
+        self.inner.shared.stats()
     }
 
     /// Takes no more records, flushes, and ends the producer for all its clones.

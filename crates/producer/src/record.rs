@@ -14,13 +14,22 @@ use klamm_codec::batch::{Header, record_bytes_max};
 /// ```
 #[derive(Clone, Copy, Debug)]
 #[must_use = "a record does nothing until it is sent"]
+#[non_exhaustive]
 pub struct Record<'a> {
-    pub(crate) topic: &'a str,
-    pub(crate) partition: Option<i32>,
-    pub(crate) timestamp: Option<i64>,
-    pub(crate) key: Option<&'a [u8]>,
-    pub(crate) value: Option<&'a [u8]>,
-    pub(crate) headers: &'a [Header<'a>],
+    /// Topic.
+    pub topic: &'a str,
+    /// Partition, if it was asked for.
+    pub partition: Option<i32>,
+    /// Timestamp in milliseconds since the Unix epoch, if it was given.
+    pub timestamp: Option<i64>,
+    /// Key.
+    pub key: Option<&'a [u8]>,
+    /// Value.
+    pub value: Option<&'a [u8]>,
+    /// Headers.
+    pub headers: &'a [Header<'a>],
+    /// A mark of the application's own.
+    pub tag: u64,
 }
 
 impl<'a> Record<'a> {
@@ -33,6 +42,7 @@ impl<'a> Record<'a> {
             key: None,
             value: None,
             headers: &[],
+            tag: 0,
         }
     }
 
@@ -65,6 +75,13 @@ impl<'a> Record<'a> {
     /// Sets the headers.
     pub const fn headers(mut self, headers: &'a [Header<'a>]) -> Self {
         self.headers = headers;
+        self
+    }
+
+    /// Sets a mark by which interceptors and the delivery callback know the record again; it is not
+    /// sent. Default: 0.
+    pub const fn tag(mut self, tag: u64) -> Self {
+        self.tag = tag;
         self
     }
 

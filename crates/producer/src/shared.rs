@@ -10,9 +10,11 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::delivery::Delivery;
 use crate::error::Error;
+use crate::hooks::{Hooks, RecordBuf};
 use crate::inbox::Inbox;
 use crate::memory::{Memory, Reservation};
 use crate::record::Record;
+use crate::stats::{Counters, ProducerStats};
 use crate::unfinished::Unfinished;
 
 /// What the handles and the sender share.
@@ -23,6 +25,8 @@ pub(crate) struct Shared {
     pub(crate) memory: Arc<Memory>,
     pub(crate) clock: Clock,
     pub(crate) inbox: Inbox,
+    pub(crate) counters: Arc<Counters>,
+    hooks: Arc<Hooks>,
     topics: Topics,
     /// Held while a topic is added or changed.
     changing_topics: Mutex<()>,
@@ -39,13 +43,15 @@ pub(crate) enum Refused {
 }
 
 impl Shared {
-    pub(crate) fn new(cluster: Cluster, settings: Settings) -> Arc<Self> {
+    pub(crate) fn new(cluster: Cluster, settings: Settings, hooks: Hooks) -> Arc<Self> {
         Arc::new(Self {
             cluster,
             memory: Memory::new(settings.config.buffer_memory, settings.batch_bytes_max),
             settings,
             clock: Clock::default(),
             inbox: Inbox::default(),
+            counters: Arc::default(),
+            hooks: Arc::new(hooks),
             topics: Topics::default(),
             changing_topics: Mutex::default(),
             unfinished: Arc::default(),
@@ -72,11 +78,14 @@ impl Shared {
         }
         let appended = self.topics.with(record.topic, |queues| {
             loop {
-                let (queue, sticky) = queues.choose(record).map_err(Refused::Failed)?;
+                let (queue, sticky) = queues
+                    .choose(record, &self.settings.config)
+                    .map_err(Refused::Failed)?;
                 let context = AppendContext {
                     memory: &self.memory,
                     clock: &self.clock,
                     unfinished: &self.unfinished,
+                    hooks: &self.hooks,
                     batch_bytes_max: self.settings.batch_bytes_max,
                     record_bytes_max,
                     sticky,
@@ -94,11 +103,31 @@ impl Shared {
                 }
                 match result {
                     Some(result) => return result,
-                    None => queues.leave(queue),
+                    None => queues.leave(queue, self.settings.config.sticky_order()),
                 }
             }
         });
         appended.unwrap_or(Err(Refused::NoTopic))
+    }
+
+    pub(crate) fn has_interceptors(&self) -> bool {
+        !self.hooks.interceptors.is_empty()
+    }
+
+    /// What the interceptors make of a record.
+    pub(crate) fn intercept(&self, record: &Record<'_>) -> RecordBuf {
+        self.hooks.intercept(record)
+    }
+
+    pub(crate) fn stats(&self) -> ProducerStats {
+        let (memory_used, memory_waiters) = self.memory.used();
+        ProducerStats {
+            batches_unfinished: self.unfinished.len(),
+            memory_used,
+            memory_limit: self.memory.limit(),
+            memory_waiters,
+            ..self.counters.lock().clone()
+        }
     }
 
     /// Adds the queues of a topic, or brings them up to date.

@@ -55,10 +55,6 @@ fn values_partly_implemented_say_what_is_accepted() {
         );
         assert_eq!(problem.to_string(), expected);
     }
-    assert!(is_not_implemented(&only_problem(
-        Role::Producer,
-        &[("partitioner.class", "crc32")]
-    )));
 }
 
 #[test]

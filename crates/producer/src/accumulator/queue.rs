@@ -9,6 +9,7 @@
 //! - a queue stands in the sender's inbox at most once, from the signal to [`PartitionQueue::visit`]
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use klamm_codec::batch::{BATCH_HEADER_BYTES, BatchBuilder};
@@ -18,7 +19,9 @@ use tokio::time::Instant;
 use super::fill::Fill;
 use crate::clock::Clock;
 use crate::delivery::{Completer, Delivery};
+use crate::hooks::Hooks;
 use crate::memory::{Memory, Reservation};
+use crate::partitioner::Availability;
 use crate::record::Record;
 use crate::unfinished::Unfinished;
 
@@ -34,6 +37,10 @@ pub(crate) struct PartitionQueue {
     pub(crate) slot: usize,
     /// How large its batches get.
     pub(crate) fill: Arc<Fill>,
+    /// Batches that have not been taken by the sender.
+    backlog: AtomicU32,
+    /// An [`Availability`], set by the sender.
+    availability: AtomicU8,
     state: Mutex<State>,
 }
 
@@ -79,6 +86,7 @@ pub(crate) struct AppendContext<'a> {
     pub(crate) memory: &'a Arc<Memory>,
     pub(crate) clock: &'a Clock,
     pub(crate) unfinished: &'a Arc<Unfinished>,
+    pub(crate) hooks: &'a Arc<Hooks>,
     pub(crate) batch_bytes_max: usize,
     /// Most bytes of the record.
     pub(crate) record_bytes_max: usize,
@@ -107,8 +115,24 @@ impl PartitionQueue {
             topic_id,
             slot,
             fill,
+            backlog: AtomicU32::new(0),
+            availability: AtomicU8::new(Availability::default() as u8),
             state: Mutex::default(),
         }
+    }
+
+    /// Batches that have not been sent; a moment old.
+    pub(crate) fn backlog(&self) -> u32 {
+        self.backlog.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn availability(&self) -> Availability {
+        Availability::from_u8(self.availability.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_availability(&self, availability: Availability) {
+        self.availability
+            .store(availability as u8, Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -135,7 +159,10 @@ impl PartitionQueue {
         }
         if state.open.is_none() {
             match self.open_batch(&state, granted, context) {
-                Ok(open) => state.open = Some(open),
+                Ok(open) => {
+                    state.open = Some(open);
+                    self.backlog.fetch_add(1, Ordering::Relaxed);
+                }
                 Err(wanted) => return Append::NoMemory { wanted, signal },
             }
             signal |= state.signal();
@@ -151,7 +178,7 @@ impl PartitionQueue {
         let before = builder.batch_bytes();
         let index = builder.append(timestamp, record.key, record.value, record.headers);
         let written = builder.batch_bytes() - before;
-        let delivery = open.completer.delivery(index);
+        let delivery = open.completer.delivery(index, record.tag);
         if context.sticky {
             state.sticky_bytes += written;
         }
@@ -180,7 +207,7 @@ impl PartitionQueue {
         context.clock.tick();
         Ok(Batch {
             builder: BatchBuilder::new(buffer),
-            completer: Completer::new(self.partition.clone(), context.unfinished),
+            completer: Completer::new(self.partition.clone(), context.unfinished, context.hooks),
             reservation,
             created: Instant::now(),
         })
@@ -206,7 +233,11 @@ impl PartitionQueue {
             state.hurry = false;
             state.close_open();
         }
-        state.closed.pop_front()
+        let taken = state.closed.pop_front();
+        if taken.is_some() {
+            self.backlog.fetch_sub(1, Ordering::Relaxed);
+        }
+        taken
     }
 
     /// Lets what is queued leave without lingering. Says whether the sender has to be told.
@@ -224,6 +255,7 @@ impl PartitionQueue {
         let mut state = self.lock();
         state.ended = true;
         state.close_open();
+        self.backlog.store(0, Ordering::Relaxed);
         std::mem::take(&mut state.closed)
     }
 }
@@ -307,6 +339,7 @@ mod tests {
                 memory: &self.memory,
                 clock: &self.clock,
                 unfinished: &self.unfinished,
+                hooks: &Arc::default(),
                 batch_bytes_max: BATCH_BYTES,
                 record_bytes_max: record.bytes_max(),
                 sticky,

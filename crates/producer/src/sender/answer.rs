@@ -1,6 +1,7 @@
 //! What the answer to a produce request, or its loss, means for the batches in it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use klamm_codec::ErrorCode;
 use klamm_codec::batch::{BatchBuilder, ProducerIdentity};
@@ -38,6 +39,7 @@ impl SenderState {
     pub(super) fn answered<'a>(
         &mut self,
         node: NodeId,
+        throttle: Duration,
         now: Instant,
         answer_of: impl Fn(&PartitionQueue) -> Option<&'a PartitionAnswer>,
     ) {
@@ -45,6 +47,10 @@ impl SenderState {
             return;
         };
         broker.failure = None;
+        if !throttle.is_zero() {
+            broker.throttled_until = Some(now + throttle);
+            self.counters.lock().throttled += throttle;
+        }
         for slot in broker.in_flight.pop_front().unwrap_or_default() {
             match answer_of(&self.slots[slot].queue) {
                 Some(answer) => self.answered_partition(slot, answer, now),
@@ -55,8 +61,14 @@ impl SenderState {
 
     fn answered_partition(&mut self, slot: usize, answer: &PartitionAnswer, now: Instant) {
         let code = answer.code;
+        if !code.is_none() {
+            self.counters.error(code);
+        }
         let verdict = Verdict::of(code, self.settings.idempotent);
         if verdict.fatal {
+            // Of this batch it is certain; those that are in flight are another matter.
+            let failure = Failure::new(Cause::Fatal(code), Outcome::NotWritten);
+            self.finish(slot, Err(failure), now);
             self.fail_for_good(code);
             return;
         }
@@ -113,6 +125,7 @@ impl SenderState {
             return false;
         };
         tracing::debug!(partition = %state.queue.partition, "a batch was too large and is split");
+        self.counters.lock().splits += 1;
         let memory = &self.memory;
         state.sequences.split(|whole| {
             let mut starts = vec![0];
@@ -141,6 +154,7 @@ impl SenderState {
     /// The oldest request to `node` will not be answered.
     pub(super) fn lost(&mut self, node: NodeId, error: &klamm_net::Error, now: Instant) {
         self.metadata_wanted = true;
+        self.counters.lock().requests_lost += 1;
         let answer = if error.may_have_been_processed() {
             Answer::Lost
         } else {
@@ -182,15 +196,24 @@ impl SenderState {
             state.retry_at = None;
         }
         if let Some(stamped) = state.sequences.answered(answer) {
+            let records = stamped.records();
             let Sent {
                 bytes,
                 mut completer,
                 reservation,
+                created,
                 ..
             } = stamped.batch;
             match result {
-                Ok(written) => completer.written(written),
+                // What has been given up is counted as failed already.
+                _ if stamped.given_up => {}
+                Ok(written) => {
+                    let latency = now.saturating_duration_since(created);
+                    self.counters.acknowledged(records, bytes.len(), latency);
+                    completer.written(written);
+                }
                 Err(mut failure) => {
+                    self.counters.lock().records_failed += records;
                     if stamped.maybe_written {
                         failure.outcome = Outcome::Unknown;
                     }
@@ -224,7 +247,9 @@ impl SenderState {
             state.retry_at = Some(now + self.retry_backoff.jittered(state.failures));
             state.failures += 1;
         }
-        state.sequences.answered(answer);
+        if state.sequences.answered(answer).is_none() {
+            self.counters.lock().retries += 1;
+        }
         self.visit(slot, now);
     }
 }

@@ -28,10 +28,10 @@ pub(super) struct PartitionBytes {
 
 impl SenderState {
     /// The brokers that something can be sent to now.
-    pub(super) fn ready_nodes(&self) -> Vec<NodeId> {
+    pub(super) fn ready_nodes(&self, now: Instant) -> Vec<NodeId> {
         let in_flight_max = self.settings.config.max_in_flight;
         let ready = |(_, broker): &(&NodeId, &BrokerState)| {
-            !broker.ready.is_empty() && broker.in_flight.len() < in_flight_max
+            !broker.ready.is_empty() && broker.takes_more(in_flight_max, now)
         };
         let nodes = self.brokers.iter().filter(ready);
         nodes.map(|(node, _)| *node).collect()
@@ -40,7 +40,7 @@ impl SenderState {
     /// The next request to `node`, at most `max.request.size` large but with one batch at least.
     pub(super) fn next_request(&mut self, node: NodeId, now: Instant) -> Option<ProduceBatches> {
         let broker = self.brokers.get_mut(&node)?;
-        if broker.in_flight.len() >= self.settings.config.max_in_flight {
+        if !broker.takes_more(self.settings.config.max_in_flight, now) {
             return None;
         }
         let mut candidates = std::mem::take(&mut broker.ready);
@@ -78,8 +78,14 @@ impl SenderState {
         if slots.is_empty() {
             return None;
         }
+        self.counters.lock().requests += 1;
+        broker.waits_since = None;
+        let was_stuck = std::mem::take(&mut broker.is_stuck);
         if self.settings.config.acks != Acks::None {
             broker.in_flight.push_back(slots.clone());
+        }
+        if was_stuck {
+            self.publish_availability(node);
         }
         for slot in slots {
             self.visit(slot, now);
@@ -121,8 +127,10 @@ impl SenderState {
         match self.seal(batch, place) {
             Some(sent) => {
                 if self.compressor.is_some() {
+                    let compressed = sent.bytes.len();
                     let fill = &self.slots[slot].queue.fill;
-                    fill.compressed(written, sent.bytes.len());
+                    fill.compressed(written, compressed);
+                    self.counters.compressed(written, compressed);
                 }
                 Some(Stamped::new(sent, place, records))
             }

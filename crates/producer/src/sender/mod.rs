@@ -53,6 +53,7 @@ impl Sender {
                 settings,
                 shared.cluster.config().retry_backoff,
                 Arc::clone(&shared.memory),
+                Arc::clone(&shared.counters),
                 compressor,
             ),
             snapshots: shared.cluster.watch(),
@@ -75,6 +76,7 @@ impl Sender {
             self.read_mail(now);
             self.state.tick(now);
             self.send(now);
+            self.state.watch_brokers(now);
             self.carry_out_wishes();
             if let Some(code) = self.state.fatal() {
                 self.shared.fail(code);
@@ -126,7 +128,7 @@ impl Sender {
     }
 
     fn send(&mut self, now: Instant) {
-        for node in self.state.ready_nodes() {
+        for node in self.state.ready_nodes(now) {
             let Some(connection) = self.links.connection(node) else {
                 self.connect(node);
                 continue;
@@ -193,7 +195,7 @@ impl Sender {
         match read {
             Ok(response) => {
                 let answer_of = |queue: &_| response.answer(queue);
-                self.state.answered(node, now, answer_of);
+                self.state.answered(node, response.throttle, now, answer_of);
             }
             Err(error) => {
                 tracing::debug!(node = node.0, %error, "produce request failed");

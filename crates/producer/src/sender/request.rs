@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use klamm_codec::messages::produce_response::PartitionProduceResponse;
@@ -23,6 +24,8 @@ use crate::shared::Shared;
 
 /// From this version on topics go by their ids (KIP-516).
 const TOPIC_IDS_SINCE: i16 = 13;
+/// From this version on the client is to wait when it is throttled (KIP-219).
+const THROTTLED_BY_CLIENT_SINCE: i16 = 6;
 /// The last version that names them.
 const TOPIC_NAMES_UNTIL: i16 = 12;
 
@@ -72,6 +75,8 @@ pub(super) fn send(
 
 /// The answers in a produce response.
 pub(super) struct Response {
+    /// How long the broker wants to be left alone (KIP-219).
+    pub(super) throttle: Duration,
     topics: Vec<TopicAnswers>,
 }
 
@@ -107,12 +112,20 @@ pub(super) fn read(connection: &Connection, version: i16, frame: Bytes) -> Resul
             broker: connection.address().to_owned(),
             reason: error.reason,
         })?;
+    // Up to version 5 the broker has waited before it answered.
+    let throttle_ms = if version >= THROTTLED_BY_CLIENT_SINCE {
+        response.throttle_time_ms
+    } else {
+        0
+    };
+    let throttle = Duration::from_millis(u64::try_from(throttle_ms).unwrap_or(0));
     let topics = response.responses.into_iter().map(|topic| TopicAnswers {
         name: topic.name.to_string(),
         id: TopicId(topic.topic_id.into_bytes()),
         partitions: topic.partition_responses.into_iter().map(answer).collect(),
     });
     Ok(Response {
+        throttle,
         topics: topics.collect(),
     })
 }

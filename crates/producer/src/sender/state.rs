@@ -32,6 +32,8 @@ use crate::delivery::Completer;
 use crate::error::{Cause, Outcome};
 use crate::idempotence::{Answer, ProducerIds, ProducerKey, Sequences, Stamped};
 use crate::memory::{Memory, Reservation};
+use crate::partitioner::Availability;
+use crate::stats::Counters;
 
 /// A batch with its bytes, from its first sending to its end.
 #[derive(Debug)]
@@ -64,6 +66,19 @@ pub(super) struct BrokerState {
     pub(super) in_flight: VecDeque<Vec<usize>>,
     /// Why the last connection attempt failed.
     pub(super) failure: Option<klamm_net::Error>,
+    /// The broker asked to send nothing until then (KIP-219).
+    pub(super) throttled_until: Option<Instant>,
+    /// Since when nothing could be sent although something is ready.
+    pub(super) waits_since: Option<Instant>,
+    /// For longer than `partitioner.availability.timeout.ms`.
+    pub(super) is_stuck: bool,
+}
+
+impl BrokerState {
+    pub(super) fn takes_more(&self, in_flight_max: usize, now: Instant) -> bool {
+        self.in_flight.len() < in_flight_max
+            && self.throttled_until.is_none_or(|until| until <= now)
+    }
 }
 
 #[derive(Debug)]
@@ -71,7 +86,10 @@ pub(super) struct SenderState {
     pub(super) settings: Settings,
     pub(super) retry_backoff: Backoff,
     pub(super) memory: Arc<Memory>,
+    pub(super) counters: Arc<Counters>,
     pub(super) compressor: Option<Compressor>,
+    /// Brokers in the own rack, if that counts.
+    near: BTreeSet<NodeId>,
     pub(super) ids: ProducerIds,
     pub(super) slots: Vec<Slot>,
     pub(super) brokers: BTreeMap<NodeId, BrokerState>,
@@ -85,6 +103,7 @@ impl SenderState {
         settings: Settings,
         retry_backoff: Backoff,
         memory: Arc<Memory>,
+        counters: Arc<Counters>,
         compressor: Option<Compressor>,
     ) -> Self {
         Self {
@@ -96,7 +115,9 @@ impl SenderState {
             settings,
             retry_backoff,
             memory,
+            counters,
             compressor,
+            near: BTreeSet::new(),
             slots: Vec::new(),
             brokers: BTreeMap::new(),
             timers: BTreeSet::new(),
@@ -109,6 +130,8 @@ impl SenderState {
     pub(super) fn register(&mut self, queue: Arc<PartitionQueue>, snapshot: &ClusterSnapshot) {
         debug_assert_eq!(queue.slot, self.slots.len());
         let leader = leader(&queue, snapshot);
+        self.find_near(snapshot);
+        queue.set_availability(self.availability(leader));
         self.slots.push(Slot {
             queue,
             sequences: Sequences::default(),
@@ -199,11 +222,91 @@ impl SenderState {
 
     /// When [`SenderState::tick`] has something to do.
     pub(super) fn next_timer(&self) -> Option<Instant> {
-        self.timers.first().map(|(at, _)| *at)
+        let timer = self.timers.first().map(|(at, _)| *at);
+        let brokers = self
+            .brokers
+            .values()
+            .filter_map(|broker| self.timer_of(broker));
+        timer.into_iter().chain(brokers).min()
+    }
+
+    fn timer_of(&self, broker: &BrokerState) -> Option<Instant> {
+        if broker.ready.is_empty() {
+            return None;
+        }
+        let stuck_after = self.settings.config.partitioner_availability_timeout;
+        let waits_since = broker.waits_since.filter(|_| !broker.is_stuck);
+        let stuck_at = waits_since.map(|since| since + stuck_after);
+        [broker.throttled_until, stuck_at]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Brokers that take nothing for too long lose the records without key, until they take
+    /// something. To be called when everything was sent that could be.
+    pub(super) fn watch_brokers(&mut self, now: Instant) {
+        let timeout = self.settings.config.partitioner_availability_timeout;
+        if timeout.is_zero() {
+            return;
+        }
+        let mut stuck = Vec::new();
+        for (node, broker) in &mut self.brokers {
+            if broker.ready.is_empty() {
+                broker.waits_since = None;
+                continue;
+            }
+            let since = *broker.waits_since.get_or_insert(now);
+            if !broker.is_stuck && now >= since + timeout {
+                broker.is_stuck = true;
+                stuck.push(*node);
+            }
+        }
+        for node in stuck {
+            self.publish_availability(node);
+        }
+    }
+
+    /// Tells the partitioner of the partitions that `node` leads.
+    pub(super) fn publish_availability(&self, node: NodeId) {
+        for slot in &self.slots {
+            if let Some((leader, _)) = slot.leader
+                && leader == node
+            {
+                slot.queue.set_availability(self.availability(slot.leader));
+            }
+        }
+    }
+
+    fn availability(&self, leader: Option<(NodeId, i32)>) -> Availability {
+        let Some((node, _)) = leader else {
+            return Availability::NoLeader;
+        };
+        let is_stuck = |broker: &BrokerState| broker.is_stuck;
+        if self.brokers.get(&node).is_some_and(is_stuck) {
+            Availability::Stuck
+        } else if self.near.contains(&node) {
+            Availability::Near
+        } else {
+            Availability::Usable
+        }
+    }
+
+    fn find_near(&mut self, snapshot: &ClusterSnapshot) {
+        let config = &self.settings.config;
+        if !config.partitioner_rack_aware {
+            return;
+        }
+        let brokers = snapshot.brokers.iter();
+        let near = brokers.filter(|broker| broker.rack.as_ref() == Some(&config.client_rack));
+        self.near = near.map(|broker| broker.node).collect();
     }
 
     /// Visits the partitions whose time has come.
     pub(super) fn tick(&mut self, now: Instant) {
+        for broker in self.brokers.values_mut() {
+            broker.throttled_until = broker.throttled_until.filter(|until| *until > now);
+        }
         let due = self.timers.range(..=(now, usize::MAX));
         let due: Vec<_> = due.map(|(_, slot)| *slot).collect();
         for slot in due {
@@ -225,20 +328,23 @@ impl SenderState {
         let retries = self.settings.config.retries;
         let state = &mut self.slots[slot];
         let gives_up = |sent: &Stamped<Sent>| late(sent.batch.created) || sent.attempts > retries;
+        let mut failed = 0;
         for mut stamped in state.sequences.give_up_resend(gives_up) {
             let outcome = outcome(stamped.maybe_written);
-            let last = stamped.batch.last_failure.map(Box::new);
+            let last = stamped.batch.last_failure.take().map(Box::new);
             let cause = match last {
                 Some(last) if !late(stamped.batch.created) => Cause::Retries(last),
                 last => Cause::Timeout(last),
             };
             stamped.batch.completer.fail(cause, outcome);
+            failed += stamped.records();
         }
         for stamped in state.sequences.in_flight_mut() {
             if !stamped.given_up && late(stamped.batch.created) {
                 stamped.given_up = true;
                 let cause = Cause::Timeout(stamped.batch.last_failure.take().map(Box::new));
                 stamped.batch.completer.fail(cause, Outcome::Unknown);
+                failed += stamped.records();
             }
         }
         let mut view = state.queue.visit();
@@ -249,13 +355,18 @@ impl SenderState {
             let failure = broker.and_then(|broker| broker.failure.clone());
             let cause = Cause::Timeout(failure.map(Box::new));
             batch.completer.fail(cause, Outcome::NotWritten);
+            failed += u64::from(batch.builder.record_count().unsigned_abs());
             view = state.queue.visit();
+        }
+        if failed > 0 {
+            self.counters.lock().records_failed += failed;
         }
         view
     }
 
     /// Leaders, topics and partitions may have changed.
     pub(super) fn metadata_changed(&mut self, snapshot: &ClusterSnapshot, now: Instant) {
+        self.find_near(snapshot);
         for slot in 0..self.slots.len() {
             let queue = &self.slots[slot].queue;
             if was_recreated(queue, snapshot) {
@@ -263,6 +374,7 @@ impl SenderState {
                 continue;
             }
             let leader = leader(queue, snapshot);
+            queue.set_availability(self.availability(leader));
             let state = &mut self.slots[slot];
             if leader == state.leader {
                 continue;
@@ -341,19 +453,25 @@ impl SenderState {
         self.forget_ready(slot);
         self.set_timer(slot, None);
         let state = &mut self.slots[slot];
+        let mut failed = 0;
         for mut batch in state.queue.end() {
             batch.completer.fail(cause.clone(), Outcome::NotWritten);
+            failed += u64::from(batch.builder.record_count().unsigned_abs());
         }
         for mut stamped in state.sequences.give_up_resend(|_| true) {
             let outcome = outcome(stamped.maybe_written);
             stamped.batch.completer.fail(cause.clone(), outcome);
+            failed += stamped.records();
         }
         // Answers will still come for these; their bytes belong to the connection until then.
-        for stamped in state.sequences.in_flight_mut() {
+        let in_flight = state.sequences.in_flight_mut();
+        for stamped in in_flight.filter(|stamped| !stamped.given_up) {
             stamped.given_up = true;
+            failed += stamped.records();
             let completer = &mut stamped.batch.completer;
             completer.fail(cause.clone(), Outcome::Unknown);
         }
+        self.counters.lock().records_failed += failed;
     }
 
     /// How long the caller may sleep with batches open, for the clock's sake.

@@ -8,6 +8,7 @@ use super::{
 const PARTITIONERS: Kind = Kind::Choice(&[
     "default",
     "round_robin",
+    "least_backup",
     "murmur2",
     "crc32",
     "crc32_random",
@@ -61,18 +62,15 @@ pub(super) const ROWS: &[Property] = &[
     ),
     supported("compression.lz4.level", PRODUCER, between(1, 17)),
     supported("compression.zstd.level", PRODUCER, between(-131_072, 22)),
-    supported("partitioner.class", PRODUCER, PARTITIONERS)
-        .synonyms(PARTITIONER_SYNONYMS)
-        .accepts(&["default"]),
-    not_yet("partitioner.ignore.keys", PRODUCER, Kind::Bool).accepts(&["false"]),
-    not_yet(
+    supported("partitioner.class", PRODUCER, PARTITIONERS).synonyms(PARTITIONER_SYNONYMS),
+    supported("partitioner.ignore.keys", PRODUCER, Kind::Bool),
+    supported(
         "partitioner.adaptive.partitioning.enable",
         PRODUCER,
         Kind::Bool,
-    )
-    .accepts(&["true"]),
-    not_yet("partitioner.availability.timeout.ms", PRODUCER, LONG).accepts(&["0"]),
-    not_yet("partitioner.rack.aware", PRODUCER, Kind::Bool).accepts(&["false"]),
+    ),
+    supported("partitioner.availability.timeout.ms", PRODUCER, LONG),
+    supported("partitioner.rack.aware", PRODUCER, Kind::Bool),
     ignored(
         "sticky.partitioning.linger.ms",
         PRODUCER,
