@@ -49,6 +49,21 @@ pub enum Error {
         /// The position.
         offset: i64,
     },
+    /// Records that were read are not in the log any more: a broker without them became the leader
+    /// (`unclean.leader.election.enable`, or a disk that lost what was not flushed), and
+    /// `auto.offset.reset` is `none` (KIP-320).
+    #[error(
+        "{partition} was truncated below offset {offset}{}: records that were read are gone and auto.offset.reset is none; seek to where the log goes on",
+        end_text(*.end_offset)
+    )]
+    LogTruncation {
+        /// The partition.
+        partition: TopicPartition,
+        /// The position.
+        offset: i64,
+        /// Up to there the log holds what was read, if the leader knows.
+        end_offset: Option<i64>,
+    },
     /// Bytes that are not a valid record batch. The position stays: seek past it to go on.
     #[error("{partition} cannot be read at offset {offset}: {reason}; seek past it to go on")]
     Corrupt {
@@ -124,6 +139,10 @@ pub enum Error {
     /// The consumer was closed.
     #[error("the consumer is closed")]
     Closed,
+}
+
+fn end_text(end_offset: Option<i64>) -> String {
+    end_offset.map_or_else(String::new, |end| format!(", to {end}"))
 }
 
 fn advice(code: ErrorCode) -> &'static str {

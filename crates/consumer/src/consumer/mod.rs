@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use klamm_codec::compress::Decompressor;
-use klamm_net::{Cluster, TopicPartition};
+use klamm_net::{Backoff, Cluster, TopicPartition};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
@@ -188,7 +188,7 @@ impl Consumer {
     }
 
     /// Commits what was consumed (with `enable.auto.commit`), leaves the group (static members stay,
-    /// KIP-345) and ends the consumer, within `time`.
+    /// KIP-345), closes its fetch sessions and ends the consumer, within `time`.
     ///
     /// # Errors
     /// [`Error::Timeout`] if that did not end in time; the consumer is gone all the same.
@@ -200,11 +200,16 @@ impl Consumer {
         self.shared.lock().closing = true;
         self.shared.fetcher.notify_one();
         self.shared.coordinator.notify_one();
-        let Some(coordinator) = &mut self.coordinator else {
-            return Ok(());
+        let (fetcher, coordinator) = (&mut self.fetcher, self.coordinator.as_mut());
+        let ended = async {
+            // Left first: others wait for the partitions. Both go on meanwhile.
+            if let Some(coordinator) = coordinator {
+                let _ = coordinator.await;
+            }
+            let _ = fetcher.await;
         };
-        match timeout(time, coordinator).await {
-            Ok(_) => Ok(()),
+        match timeout(time, ended).await {
+            Ok(()) => Ok(()),
             Err(_) => Err(Error::Timeout {
                 what: "closing the consumer",
             }),
@@ -244,6 +249,7 @@ fn fetch_settings(config: &ConsumerConfig, cluster: &Cluster) -> FetchSettings {
         offset_reset: config.offset_reset,
         isolation_level: config.isolation_level,
         stores_offsets: config.auto_offset_store,
+        client_rack: config.client_rack.clone(),
         fetch_min_bytes: config.fetch_min_bytes,
         fetch_max_wait: config.fetch_max_wait,
         fetch_max_bytes: config.fetch_max_bytes,
@@ -252,7 +258,18 @@ fn fetch_settings(config: &ConsumerConfig, cluster: &Cluster) -> FetchSettings {
             .prefetch_bytes
             .unwrap_or(config.fetch_max_bytes)
             .max(1),
-        retry_backoff: cluster.config().retry_backoff,
+        metadata_max_age: cluster.config().metadata_max_age,
+        retry_backoff: fetch_backoff(cluster.config().retry_backoff),
+    }
+}
+
+/// As `retry.backoff.ms` says, but no longer than twice its first pause: what a broker's trouble
+/// lasts, reading should not stand still much longer. A broker is asked some times a second at most,
+/// whatever number of partitions it has.
+fn fetch_backoff(retry: Backoff) -> Backoff {
+    Backoff {
+        max: retry.max.min(2 * retry.initial),
+        ..retry
     }
 }
 

@@ -81,6 +81,7 @@ impl Consumer {
         if let Some(fatal) = &state.group.fatal {
             return Err(fatal.clone());
         }
+        state.fetch.settle();
         // Also if there is an error: one that stays must not keep the group waiting.
         let rebalances = state.group.wants_poll;
         if rebalances {

@@ -218,6 +218,7 @@ impl Drain {
             }
             if self.hides(&batch, &mut opener.decompressor)? || batch.header().record_count == 0 {
                 self.position = end;
+                self.leader_epoch = batch.header().partition_leader_epoch;
                 continue;
             }
             return open(batch, &mut opener.decompressor).map(Some);

@@ -73,12 +73,7 @@ impl FetchState {
                 }
             }
             Err(error) => {
-                let backoff = self.settings.retry_backoff;
-                self.nodes
-                    .entry(node)
-                    .or_default()
-                    .pause
-                    .failed(now, backoff);
+                self.node_failed(now, node);
                 self.lookups_failed(now, asked);
                 effects.refresh = true;
                 if !error.is_retriable() {
@@ -98,12 +93,18 @@ impl FetchState {
         effects: &mut Effects,
     ) {
         let backoff = self.settings.retry_backoff;
-        let Some(state) = self.looked_up(asked) else {
+        if self.looked_up(asked).is_none() {
+            return;
+        }
+        self.queue(&asked.partition);
+        let Some(state) = self.partitions.get_mut(&asked.partition) else {
             return;
         };
         match found {
             Found::Position(position) => {
-                state.start_at(*position);
+                // Its leader has just said so; of a committed one nobody knows.
+                let valid_in = asked.leader_epoch;
+                state.start_at(*position, valid_in);
                 effects.wake = true;
             }
             Found::Nothing if state.status == Status::AwaitCommitted => {
@@ -114,11 +115,10 @@ impl FetchState {
                 state.status = Status::AwaitReset(ResetTo::Latest);
             }
             Found::Nothing => {
-                state.status = Status::Stuck;
                 let error = Error::NoOffset {
                     partition: asked.partition.clone(),
                 };
-                self.stuck.insert(asked.partition.clone(), error);
+                self.fail(&asked.partition, asked.epoch, error);
                 effects.wake = true;
             }
             Found::Refused(code) => {
@@ -137,17 +137,30 @@ impl FetchState {
         }
     }
 
-    fn lookups_failed<'a>(&mut self, now: Instant, asked: impl Iterator<Item = &'a PlannedLookup>) {
+    /// Asks again after a pause.
+    pub(super) fn lookups_failed<'a>(
+        &mut self,
+        now: Instant,
+        asked: impl Iterator<Item = &'a PlannedLookup>,
+    ) {
         let backoff = self.settings.retry_backoff;
         for asked in asked {
             if let Some(state) = self.looked_up(asked) {
                 state.pause.failed(now, backoff);
+                self.queue(&asked.partition);
             }
         }
     }
 
+    /// Leaves a broker alone for a while.
+    pub(super) fn node_failed(&mut self, now: Instant, node: NodeId) {
+        let backoff = self.settings.retry_backoff;
+        let node = self.nodes.entry(node).or_default();
+        node.pause.failed(now, backoff);
+    }
+
     /// The state that `asked` is still about.
-    fn looked_up(&mut self, asked: &PlannedLookup) -> Option<&mut PartitionState> {
+    pub(super) fn looked_up(&mut self, asked: &PlannedLookup) -> Option<&mut PartitionState> {
         let state = self.partitions.get_mut(&asked.partition)?;
         if state.epoch != asked.epoch || !state.looking_up {
             return None;

@@ -12,13 +12,17 @@ mod paused;
 mod plan;
 mod request;
 mod response;
+mod session;
 mod state;
 pub(crate) mod task;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod validate;
 
 pub(crate) use drain::{Drain, Opener};
 pub(crate) use partition::{Position, ResetTo};
+pub(crate) use plan::{PlannedLookup, ValidationPlan};
 pub(crate) use state::{Consumed, FetchSettings, FetchState};
+pub(crate) use validate::EpochEnd;

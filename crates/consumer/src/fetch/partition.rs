@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use klamm_net::{Backoff, NodeId};
+use klamm_net::{Backoff, NodeId, TopicId};
 use tokio::time::Instant;
 
 use crate::offset::OffsetAndMetadata;
@@ -12,10 +12,6 @@ use crate::offset::OffsetAndMetadata;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Epoch(pub(crate) u64);
 
-/// Names one fetch request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct FetchId(pub(crate) u64);
-
 /// A place in a partition, as it is committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Position {
@@ -23,6 +19,13 @@ pub(crate) struct Position {
     pub(crate) offset: i64,
     /// Leader epoch of the record before it, or -1 (KIP-320).
     pub(crate) leader_epoch: i32,
+}
+
+impl Position {
+    const NONE: Self = Self {
+        offset: -1,
+        leader_epoch: -1,
+    };
 }
 
 /// Where to go when there is no position.
@@ -78,6 +81,36 @@ impl LogEnds {
     };
 }
 
+/// Where a partition is read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Leader {
+    pub(crate) node: NodeId,
+    pub(crate) epoch: i32,
+    pub(crate) topic_id: TopicId,
+}
+
+/// A replica to read from instead of the leader, for as long as metadata holds (KIP-392).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Preferred {
+    pub(crate) node: NodeId,
+    pub(crate) until: Instant,
+}
+
+/// What is wrong with the fetch position. What to do about it depends on how far the application
+/// got, which only its next poll tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// It is outside of the log.
+    OutOfRange,
+    /// The log was truncated there (KIP-320): the epoch of the record before it ended at this
+    /// offset, or at none that the leader knows. What holds is below it.
+    Truncated {
+        end: Option<Position>,
+        /// Of the leader that said so.
+        leader_epoch: i32,
+    },
+}
+
 /// What a partition needs next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
@@ -85,8 +118,10 @@ pub(crate) enum Status {
     AwaitCommitted,
     /// An offset from its leader.
     AwaitReset(ResetTo),
-    /// Data.
+    /// Data, once its leader has said that the position is part of its log.
     Fetching,
+    /// The next poll.
+    Troubled(Trouble),
     /// A seek by the application: there is no position, or the bytes there cannot be read.
     Stuck,
 }
@@ -98,12 +133,22 @@ pub(crate) struct PartitionState {
     pub(crate) status: Status,
     /// What the application was given before its last poll; none until there is a position.
     pub(crate) consumed: Option<Position>,
-    /// Next offset to fetch, ahead of `consumed` by what is buffered.
-    pub(crate) fetch_offset: i64,
-    /// The fetch it is part of.
-    pub(crate) fetching: Option<(FetchId, NodeId)>,
-    /// Whether its offset is being looked up.
+    /// Next offset to fetch, ahead of `consumed` by what is buffered, and the leader epoch of the
+    /// record before it.
+    pub(crate) fetched: Position,
+    /// The newest leader epoch that is known to have the position in its log, or -1.
+    pub(crate) valid_in: i32,
+    /// The topic that the position is one of, zero if unknown.
+    pub(crate) topic_id: TopicId,
+    /// The leader that it was last read from, or would have been.
+    pub(crate) leader: Option<Leader>,
+    pub(crate) preferred: Option<Preferred>,
+    /// The broker whose session it is part of.
+    pub(crate) node: Option<NodeId>,
+    /// Whether its offset is being looked up, or its position validated.
     pub(crate) looking_up: bool,
+    /// Whether it is among those to look at.
+    pub(crate) queued: bool,
     /// When it was served last, for taking turns.
     pub(crate) turn: u64,
     pub(crate) pause: Pause,
@@ -120,9 +165,14 @@ impl PartitionState {
             epoch,
             status,
             consumed: None,
-            fetch_offset: -1,
-            fetching: None,
+            fetched: Position::NONE,
+            valid_in: -1,
+            topic_id: TopicId::default(),
+            leader: None,
+            preferred: None,
+            node: None,
             looking_up: false,
+            queued: false,
             turn: 0,
             pause: Pause::default(),
             paused: false,
@@ -131,12 +181,22 @@ impl PartitionState {
         }
     }
 
-    /// Fetching goes on at `position`.
-    pub(crate) fn start_at(&mut self, position: Position) {
+    /// Fetching goes on at `position`, which the leader of epoch `valid_in` has in its log (-1: who
+    /// knows).
+    pub(crate) fn start_at(&mut self, position: Position, valid_in: i32) {
         self.status = Status::Fetching;
         self.consumed = Some(position);
-        self.fetch_offset = position.offset;
-        self.fetching = None;
+        self.fetched = position;
+        self.valid_in = valid_in;
+        self.looking_up = false;
+        self.pause = Pause::default();
+    }
+
+    /// There is no position until it was looked up.
+    pub(crate) fn look_for(&mut self, to: ResetTo) {
+        self.status = Status::AwaitReset(to);
+        self.consumed = None;
+        self.fetched = Position::NONE;
         self.looking_up = false;
         self.pause = Pause::default();
     }
@@ -144,7 +204,7 @@ impl PartitionState {
     /// Whether everything fetched was handed out, and the application asked for more.
     pub(crate) fn is_drained(&self) -> bool {
         self.consumed
-            .is_some_and(|position| position.offset == self.fetch_offset)
+            .is_some_and(|position| position.offset == self.fetched.offset)
     }
 }
 

@@ -26,6 +26,7 @@ impl FetchState {
             return true;
         }
         let (status, consumed) = (state.status, state.consumed);
+        self.queue(partition);
         self.paused += 1;
         let mut counted = taken;
         let mut kept = parked;
@@ -55,6 +56,7 @@ impl FetchState {
         if !std::mem::replace(&mut state.paused, false) {
             return true;
         }
+        self.queue(partition);
         self.paused -= 1;
         let mut kept = taken;
         for chunk in &mut self.buffer {

@@ -2,20 +2,20 @@
 //!
 //! Each partition is on its own: an error of one neither loses nor delays the data of another.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use klamm_codec::ErrorCode;
 use klamm_codec::batch::Batches;
-use klamm_codec::fetch_response::{FetchResponse, FetchedPartition, FetchedTopic};
-use klamm_net::TopicPartition;
+use klamm_codec::fetch_response::{FetchResponse, FetchedPartition};
+use klamm_net::{NodeId, TopicId, TopicPartition};
 use tokio::time::Instant;
 
 use super::drain::Chunk;
 use super::isolation::AbortedTransactions;
-use super::partition::{LogEnds, Status};
-use super::plan::{FetchPlan, PlannedPartition, PlannedTopic};
+use super::partition::{LogEnds, Position, Preferred, Status, Trouble};
+use super::plan::FetchPlan;
+use super::session::Wanted;
 use super::state::{Effects, FetchState};
 use crate::config::IsolationLevel;
 use crate::error::Error;
@@ -29,90 +29,119 @@ impl FetchState {
         outcome: Result<FetchResponse, klamm_net::Error>,
     ) -> Effects {
         let mut effects = Effects::default();
-        let node = self.nodes.entry(plan.node).or_default();
-        node.fetching = None;
-        let response = match outcome {
-            Ok(response) if response.error_code.is_none() => response,
-            failed => {
-                node.pause.failed(now, self.settings.retry_backoff);
-                self.budget.arrived(plan.bytes_max, 0);
+        self.nodes.entry(plan.node).or_default().fetching = false;
+        let bytes = match outcome {
+            Ok(response) => self.handle_response(now, plan, response, &mut effects),
+            Err(error) => {
+                self.fetch_failed(now, plan.node);
                 effects.refresh = true;
-                if let Err(error) = failed
-                    && !error.is_retriable()
-                {
+                if !error.is_retriable() {
                     self.report(error.into());
                     effects.wake = true;
                 }
-                self.end_fetch(plan);
-                return effects;
+                0
             }
         };
-        node.pause.succeeded();
-        let mut bytes = 0;
-        for topic in response.topics {
-            let Some(planned) = plan.topics.iter().find(|planned| is_of(planned, &topic)) else {
-                continue;
-            };
-            let by_index: HashMap<i32, &PlannedPartition> = planned
-                .partitions
-                .iter()
-                .map(|planned| (planned.partition, planned))
-                .collect();
-            for fetched in topic.partitions {
-                if let Some(asked) = by_index.get(&fetched.partition) {
-                    let partition = TopicPartition {
-                        topic: Arc::clone(&planned.name),
-                        partition: fetched.partition,
-                    };
-                    bytes +=
-                        self.handle_partition(now, plan, partition, asked, fetched, &mut effects);
-                }
-            }
-        }
         self.budget.arrived(plan.bytes_max, bytes);
-        self.end_fetch(plan);
         effects
     }
 
-    /// Partitions that are still part of `plan` may be fetched again.
-    fn end_fetch(&mut self, plan: &FetchPlan) {
-        for topic in &plan.topics {
-            for planned in &topic.partitions {
+    /// Returns the bytes that were buffered and count against the budget.
+    fn handle_response(
+        &mut self,
+        now: Instant,
+        plan: &FetchPlan,
+        response: FetchResponse,
+        effects: &mut Effects,
+    ) -> usize {
+        self.counts.fetches += 1;
+        let (id, code) = (response.session_id, response.error_code);
+        let named = response.topics.iter().map(|topic| topic.partitions.len());
+        let is_complete =
+            plan.session.epoch != 0 || named.sum::<usize>() >= plan.session.tell.len();
+        let node = self.nodes.entry(plan.node).or_default();
+        let of_session = code == ErrorCode::FETCH_SESSION_ID_NOT_FOUND
+            || code == ErrorCode::INVALID_FETCH_SESSION_EPOCH;
+        if !node.session.handle_response(id, code, is_complete) {
+            if !of_session {
+                self.fetch_failed(now, plan.node);
+                effects.refresh = true;
+            }
+            return 0;
+        }
+        node.pause.succeeded();
+        let mut bytes = 0;
+        for topic in response.topics {
+            let Some(name) = self.topic_name(plan, &topic.topic, TopicId(topic.topic_id)) else {
+                continue;
+            };
+            for fetched in topic.partitions {
                 let partition = TopicPartition {
-                    topic: Arc::clone(&topic.name),
-                    partition: planned.partition,
+                    topic: Arc::clone(&name),
+                    partition: fetched.partition,
                 };
-                if let Some(state) = self.partitions.get_mut(&partition)
-                    && state.fetching.is_some_and(|(id, _)| id == plan.id)
-                {
-                    state.fetching = None;
-                }
+                bytes += self.handle_partition(now, plan.node, partition, fetched, effects);
             }
         }
+        if !effects.leaders.is_empty() {
+            effects.endpoints = response.node_endpoints;
+        }
+        bytes
+    }
+
+    /// The name of a topic in a response, none if it was not asked for.
+    fn topic_name(&self, plan: &FetchPlan, name: &str, id: TopicId) -> Option<Arc<str>> {
+        if !name.is_empty() {
+            return Some(name.into());
+        }
+        self.nodes.get(&plan.node)?.session.name(id).cloned()
+    }
+
+    /// The broker did not answer, or not as it should.
+    fn fetch_failed(&mut self, now: Instant, id: NodeId) {
+        self.counts.failures += 1;
+        self.node_failed(now, id);
+        let node = self.nodes.entry(id).or_default();
+        node.session.handle_failure();
+        // A replica that does not answer is none to prefer.
+        let mut deserted = Vec::new();
+        for partition in node.session.partitions() {
+            if let Some(state) = self.partitions.get_mut(partition)
+                && state.preferred.take().is_some()
+            {
+                deserted.push(partition.clone());
+            }
+        }
+        deserted.iter().for_each(|partition| self.queue(partition));
     }
 
     /// Returns the bytes that were buffered and count against the budget.
     fn handle_partition(
         &mut self,
         now: Instant,
-        plan: &FetchPlan,
+        node: NodeId,
         partition: TopicPartition,
-        asked: &PlannedPartition,
         fetched: FetchedPartition,
         effects: &mut Effects,
     ) -> usize {
+        let told = self
+            .nodes
+            .get(&node)
+            .and_then(|node| node.session.told(&partition));
         let turn = self.next_number();
-        let Some(state) = self.partitions.get_mut(&partition) else {
+        let (Some(asked), Some(state)) = (told, self.partitions.get_mut(&partition)) else {
             return 0;
         };
-        // Revoked and assigned again, seeked, or fetched from a newer leader meanwhile.
-        let current = state.fetching.is_some_and(|(id, _)| id == plan.id);
-        if state.epoch != asked.epoch || !current || state.status != Status::Fetching {
+        // Revoked and assigned again, sought, or read from another broker meanwhile.
+        let is_current = state.node == Some(node)
+            && state.epoch == asked.epoch
+            && state.fetched.offset == asked.offset
+            && state.status == Status::Fetching;
+        if !is_current {
             return 0;
         }
-        state.fetching = None;
         if !fetched.error_code.is_none() {
-            self.handle_error(now, partition, asked, fetched.error_code, effects);
+            self.handle_error(now, partition, &asked, &fetched, effects);
             return 0;
         }
         state.log = LogEnds {
@@ -120,13 +149,40 @@ impl FetchState {
             last_stable: fetched.last_stable_offset,
             high_watermark: fetched.high_watermark,
         };
-        if fetched.records.is_empty() {
-            state.pause.succeeded();
+        state.pause.succeeded();
+        if fetched.preferred_read_replica >= 0 && fetched.records.is_empty() {
+            let preferred = Preferred {
+                node: NodeId(fetched.preferred_read_replica),
+                until: now + self.settings.metadata_max_age,
+            };
+            state.preferred = Some(preferred);
+            let earlier = self.preferred_until.unwrap_or(preferred.until);
+            self.preferred_until = Some(earlier.min(preferred.until));
+            self.queue(&partition);
             return 0;
         }
+        if fetched.records.is_empty() {
+            return 0;
+        }
+        state.turn = turn;
+        self.handle_records(now, partition, &asked, fetched, effects)
+    }
+
+    fn handle_records(
+        &mut self,
+        now: Instant,
+        partition: TopicPartition,
+        asked: &Wanted,
+        fetched: FetchedPartition,
+        effects: &mut Effects,
+    ) -> usize {
+        self.queue(&partition);
+        let Some(state) = self.partitions.get_mut(&partition) else {
+            return 0;
+        };
         let scan = Scan::of(&fetched.records);
-        let next_offset = scan.next_offset.unwrap_or(state.fetch_offset);
-        if next_offset <= state.fetch_offset && !scan.broken {
+        let next = scan.next.unwrap_or(state.fetched);
+        if next.offset <= state.fetched.offset && !scan.broken {
             // Not one whole batch that leads on: asking again at once would turn in circles.
             state.pause.failed(now, self.settings.retry_backoff);
             let reason = "the response holds no whole record batch from there on".to_owned();
@@ -138,18 +194,16 @@ impl FetchState {
             effects.wake = true;
             return 0;
         }
-        state.pause.succeeded();
-        state.turn = turn;
-        state.fetch_offset = next_offset.max(state.fetch_offset);
+        if next.offset > state.fetched.offset {
+            state.fetched = next;
+        }
         if scan.broken {
             // Poll finds and reports the fault when it gets there.
             state.status = Status::Stuck;
         }
-        let budgeted = if state.paused {
-            0
-        } else {
-            fetched.records.len()
-        };
+        let bytes = fetched.records.len();
+        let budgeted = if state.paused { 0 } else { bytes };
+        self.counts.bytes += bytes as u64;
         let committed = self.settings.isolation_level == IsolationLevel::ReadCommitted;
         self.buffer.push_back(Chunk {
             partition,
@@ -167,40 +221,45 @@ impl FetchState {
         &mut self,
         now: Instant,
         partition: TopicPartition,
-        asked: &PlannedPartition,
-        code: ErrorCode,
+        asked: &Wanted,
+        fetched: &FetchedPartition,
         effects: &mut Effects,
     ) {
+        self.counts.failures += 1;
         let backoff = self.settings.retry_backoff;
+        self.queue(&partition);
         let Some(state) = self.partitions.get_mut(&partition) else {
             return;
         };
+        // Whatever it is: the leader knows better.
+        let was_preferred = state.preferred.take().is_some();
+        let code = fetched.error_code;
+        if code == ErrorCode::OFFSET_OUT_OF_RANGE {
+            if was_preferred {
+                return;
+            }
+            let is_drained = state.is_drained();
+            effects.wake |= if is_drained {
+                self.reset_by_policy(&partition)
+            } else {
+                self.trouble(&partition, Trouble::OutOfRange)
+            };
+            return;
+        }
+        state.pause.failed(now, backoff);
+        if let Some((leader, epoch)) = fetched.current_leader
+            && leader >= 0
+            && epoch > asked.leader_epoch
+        {
+            effects
+                .leaders
+                .push((partition.clone(), NodeId(leader), epoch));
+        }
         match code {
-            ErrorCode::OFFSET_OUT_OF_RANGE => {
-                if asked.offset != state.fetch_offset {
-                    return;
-                }
-                if state.is_drained() {
-                    state.pause.succeeded();
-                    effects.wake |= self.reset_by_policy(&partition);
-                } else {
-                    // What is buffered before the gap is handed out first.
-                    state.pause.failed(now, backoff);
-                }
-            }
-            ErrorCode::UNKNOWN_LEADER_EPOCH | ErrorCode::UNKNOWN_SERVER_ERROR => {
-                state.pause.failed(now, backoff);
-            }
-            ErrorCode::OFFSET_NOT_AVAILABLE => {
-                effects.refresh = true;
-                state.pause.failed(now, backoff);
-            }
-            code if code.needs_metadata() => {
-                effects.refresh = true;
-                state.pause.failed(now, backoff);
-            }
+            ErrorCode::UNKNOWN_LEADER_EPOCH | ErrorCode::UNKNOWN_SERVER_ERROR => {}
+            ErrorCode::OFFSET_NOT_AVAILABLE => effects.refresh = true,
+            code if code.needs_metadata() => effects.refresh = true,
             code => {
-                state.pause.failed(now, backoff);
                 self.report(Error::Partition {
                     what: "fetching",
                     partition,
@@ -212,18 +271,10 @@ impl FetchState {
     }
 }
 
-fn is_of(planned: &PlannedTopic, fetched: &FetchedTopic) -> bool {
-    if fetched.topic.is_empty() {
-        planned.id.0 == fetched.topic_id
-    } else {
-        *planned.name == *fetched.topic
-    }
-}
-
 /// How far the batches of a response lead.
 struct Scan {
     /// After the last whole batch.
-    next_offset: Option<i64>,
+    next: Option<Position>,
     /// Whether something that is no batch follows.
     broken: bool,
 }
@@ -231,13 +282,16 @@ struct Scan {
 impl Scan {
     fn of(records: &Bytes) -> Self {
         let mut scan = Self {
-            next_offset: None,
+            next: None,
             broken: false,
         };
         for batch in Batches::new(records.clone()) {
             match batch {
                 Ok(batch) => {
-                    scan.next_offset = Some(batch.header().last_offset().saturating_add(1));
+                    scan.next = Some(Position {
+                        offset: batch.header().last_offset().saturating_add(1),
+                        leader_epoch: batch.header().partition_leader_epoch,
+                    });
                 }
                 Err(_) => scan.broken = true,
             }

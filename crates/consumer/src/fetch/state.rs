@@ -14,11 +14,14 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
+use klamm_codec::fetch_response::NodeEndpoint;
 use klamm_net::{Backoff, NodeId, TopicPartition};
+use tokio::time::Instant;
 
 use super::budget::Budget;
 use super::drain::Chunk;
-use super::partition::{Epoch, FetchId, PartitionState, Pause, Position, ResetTo, Status};
+use super::partition::{Epoch, PartitionState, Pause, Position, ResetTo, Status, Trouble};
+use super::session::FetchSession;
 use crate::config::{IsolationLevel, OffsetReset};
 use crate::error::Error;
 use crate::offset::{OffsetAndMetadata, Offsets};
@@ -30,12 +33,26 @@ pub(crate) struct FetchSettings {
     pub(crate) isolation_level: IsolationLevel,
     /// Commit what was handed over, not what the application stored.
     pub(crate) stores_offsets: bool,
+    pub(crate) client_rack: Option<String>,
     pub(crate) fetch_min_bytes: usize,
     pub(crate) fetch_max_wait: Duration,
     pub(crate) fetch_max_bytes: usize,
     pub(crate) partition_fetch_max_bytes: usize,
     pub(crate) prefetch_bytes: usize,
+    /// For so long a preferred replica is one.
+    pub(crate) metadata_max_age: Duration,
     pub(crate) retry_backoff: Backoff,
+}
+
+/// What has happened so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Fetches that were answered.
+    pub(crate) fetches: u64,
+    /// Requests that were not, and errors about one partition.
+    pub(crate) failures: u64,
+    /// Bytes of record batches.
+    pub(crate) bytes: u64,
 }
 
 /// How far the application was given a partition.
@@ -49,17 +66,22 @@ pub(crate) struct Consumed {
 /// A broker that partitions are fetched from.
 #[derive(Debug, Default)]
 pub(super) struct Node {
-    pub(super) fetching: Option<FetchId>,
+    pub(super) fetching: bool,
     pub(super) pause: Pause,
+    pub(super) session: FetchSession,
 }
 
 /// What the shell has to do after an answer was handled.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Effects {
     /// Ask for fresh metadata.
     pub(crate) refresh: bool,
     /// Wake the application: there are data, an error or a position.
     pub(crate) wake: bool,
+    /// Leaders that a broker named instead of itself, with their epochs (KIP-951) …
+    pub(crate) leaders: Vec<(TopicPartition, NodeId, i32)>,
+    /// … and where they listen.
+    pub(crate) endpoints: Vec<NodeEndpoint>,
 }
 
 /// See the module.
@@ -73,6 +95,15 @@ pub(crate) struct FetchState {
     pub(super) reports: VecDeque<Error>,
     /// Why partitions are stuck, until the application seeks.
     pub(super) stuck: BTreeMap<TopicPartition, Error>,
+    pub(super) counts: Counts,
+    /// Partitions whose trouble the next poll settles.
+    troubled: Vec<TopicPartition>,
+    /// Partitions for which something has changed, each once; those that wait for time to pass too.
+    pub(super) queued: Vec<TopicPartition>,
+    /// The metadata that was last looked at.
+    pub(super) metadata: u64,
+    /// When the next preferred replica is one no longer.
+    pub(super) preferred_until: Option<Instant>,
     pub(super) last_number: u64,
     version: u64,
     /// How many partitions are paused.
@@ -92,6 +123,11 @@ impl FetchState {
             buffer: VecDeque::new(),
             reports: VecDeque::new(),
             stuck: BTreeMap::new(),
+            counts: Counts::default(),
+            troubled: Vec::new(),
+            queued: Vec::new(),
+            metadata: 0,
+            preferred_until: None,
             last_number: 0,
             version: 0,
             paused: 0,
@@ -116,13 +152,18 @@ impl FetchState {
                 partition.clone(),
                 PartitionState::new(epoch, Status::AwaitCommitted),
             );
-            if !committed {
+            if committed {
+                self.queue(&partition);
+            } else {
                 self.reset_by_policy(&partition);
             }
         }
         self.version += 1;
-        for partition in before.into_keys() {
+        for (partition, state) in before {
             self.stuck.remove(&partition);
+            if let Some(node) = state.node.and_then(|node| self.nodes.get_mut(&node)) {
+                node.session.forget(&partition);
+            }
         }
         self.paused = self.partitions.values().filter(|it| it.paused).count();
         self.drop_stale_chunks();
@@ -138,21 +179,19 @@ impl FetchState {
 
     /// Goes on at `position`. False if the partition is not assigned.
     pub(crate) fn seek(&mut self, partition: &TopicPartition, position: Position) -> bool {
-        let seeked = self.with_new_epoch(partition, |state| state.start_at(position));
+        self.seek_valid(partition, position, -1)
+    }
+
+    /// As [`seek`](Self::seek), to a position that the leader of epoch `valid_in` has in its log.
+    fn seek_valid(&mut self, partition: &TopicPartition, to: Position, valid_in: i32) -> bool {
+        let seeked = self.with_new_epoch(partition, |state| state.start_at(to, valid_in));
         self.drop_stale_chunks();
         seeked
     }
 
     /// Goes on at one end of the log. False if the partition is not assigned.
     pub(crate) fn seek_to(&mut self, partition: &TopicPartition, to: ResetTo) -> bool {
-        let seeked = self.with_new_epoch(partition, |state| {
-            state.status = Status::AwaitReset(to);
-            state.consumed = None;
-            state.fetch_offset = -1;
-            state.fetching = None;
-            state.looking_up = false;
-            state.pause.succeeded();
-        });
+        let seeked = self.with_new_epoch(partition, |state| state.look_for(to));
         self.drop_stale_chunks();
         seeked
     }
@@ -170,6 +209,7 @@ impl FetchState {
         change(state);
         self.version += 1;
         self.stuck.remove(partition);
+        self.queue(partition);
         true
     }
 
@@ -193,6 +233,7 @@ impl FetchState {
         {
             state.status = Status::Stuck;
             self.stuck.insert(partition.clone(), error);
+            self.queue(partition);
             let mut dropped = 0;
             self.buffer.retain(|chunk| {
                 let other = chunk.partition != *partition;
@@ -297,16 +338,91 @@ impl FetchState {
         self.stuck.get(partition)
     }
 
-    /// What `auto.offset.reset` says for a partition that has no valid position.
-    pub(super) fn reset_by_policy(&mut self, partition: &TopicPartition) -> bool {
+    /// Puts right what was found wrong with fetch positions, now that it is known how far the
+    /// application got. Comes first in a poll, after [`flush`](Self::flush).
+    pub(crate) fn settle(&mut self) {
+        if self.troubled.is_empty() {
+            return;
+        }
+        for partition in std::mem::take(&mut self.troubled) {
+            let Some(state) = self.partitions.get(&partition) else {
+                continue;
+            };
+            if let (Status::Troubled(trouble), Some(consumed)) = (state.status, state.consumed) {
+                let is_drained = state.is_drained();
+                self.settle_one(partition, trouble, consumed, is_drained);
+            }
+        }
+    }
+
+    fn settle_one(
+        &mut self,
+        partition: TopicPartition,
+        trouble: Trouble,
+        consumed: Position,
+        is_drained: bool,
+    ) {
+        match trouble {
+            Trouble::OutOfRange if is_drained => {
+                self.reset_by_policy(&partition);
+            }
+            // What is buffered before the gap is handed out first.
+            Trouble::OutOfRange => self.troubled.push(partition),
+            // What the application was given holds: only what was fetched ahead does not.
+            Trouble::Truncated {
+                end: Some(end),
+                leader_epoch,
+            } if consumed.offset <= end.offset => {
+                self.seek_valid(&partition, consumed, leader_epoch);
+            }
+            Trouble::Truncated { end, leader_epoch } => {
+                let error = Error::LogTruncation {
+                    partition: partition.clone(),
+                    offset: consumed.offset,
+                    end_offset: end.map(|end| end.offset),
+                };
+                if self.settings.offset_reset == OffsetReset::None {
+                    if let Some(state) = self.partitions.get(&partition) {
+                        self.fail(&partition, state.epoch, error);
+                    }
+                    return;
+                }
+                tracing::warn!(%error, "reading goes on by auto.offset.reset");
+                match end {
+                    Some(end) => {
+                        self.seek_valid(&partition, end, leader_epoch);
+                    }
+                    None => {
+                        self.reset_by_policy(&partition);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Remembers what is wrong with a fetch position until the next poll; true if one that waits has
+    /// to go on.
+    pub(super) fn trouble(&mut self, partition: &TopicPartition, trouble: Trouble) -> bool {
         let Some(state) = self.partitions.get_mut(partition) else {
             return false;
         };
+        state.status = Status::Troubled(trouble);
+        self.queue(partition);
+        self.troubled.push(partition.clone());
+        true
+    }
+
+    /// Goes where `auto.offset.reset` says; true if that is nowhere, so that the application has to
+    /// seek. What was fetched before is dropped.
+    pub(super) fn reset_by_policy(&mut self, partition: &TopicPartition) -> bool {
         let to = match self.settings.offset_reset {
             OffsetReset::Earliest => ResetTo::Earliest,
             OffsetReset::Latest => ResetTo::Latest,
             OffsetReset::ByDuration(age) => ResetTo::Ago(age),
             OffsetReset::None => {
+                let Some(state) = self.partitions.get(partition) else {
+                    return false;
+                };
                 let error = match state.consumed {
                     Some(position) => Error::OffsetOutOfRange {
                         partition: partition.clone(),
@@ -316,13 +432,29 @@ impl FetchState {
                         partition: partition.clone(),
                     },
                 };
-                state.status = Status::Stuck;
-                self.stuck.insert(partition.clone(), error);
+                self.fail(partition, state.epoch, error);
                 return true;
             }
         };
-        state.status = Status::AwaitReset(to);
+        self.seek_to(partition, to);
         false
+    }
+
+    /// Has the next plan look at `partition`.
+    pub(super) fn queue(&mut self, partition: &TopicPartition) {
+        if let Some(state) = self.partitions.get_mut(partition)
+            && !std::mem::replace(&mut state.queued, true)
+        {
+            self.queued.push(partition.clone());
+        }
+    }
+
+    /// The sessions that brokers keep for this consumer.
+    pub(crate) fn sessions(&self) -> Vec<(NodeId, i32)> {
+        let sessions = self.nodes.iter();
+        sessions
+            .filter_map(|(node, state)| Some((*node, state.session.id()?)))
+            .collect()
     }
 
     pub(super) fn next_number(&mut self) -> u64 {

@@ -5,28 +5,34 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use klamm_codec::ErrorCode;
 use klamm_codec::api::{ApiKey, Request};
 use klamm_codec::fetch_response::FetchResponse;
 use klamm_codec::frame::response_body;
 use klamm_codec::messages::{FetchRequest, encode_request};
-use klamm_net::{Cluster, ClusterSnapshot, Lane, TopicPartition};
+use klamm_net::{Cluster, ClusterSnapshot, Lane, NodeId, TopicPartition};
 use tokio::time::{Instant, sleep_until};
 
 use super::Position;
 use super::lookup::Found;
-use super::plan::{FetchPlan, Leader, Plan, PlannedLookup, ResetPlan};
+use super::partition::Leader;
+use super::plan::{ClusterView, FetchPlan, Plan, PlannedLookup, ResetPlan, ValidationPlan};
 use super::request;
 use super::state::{Effects, FetchSettings};
+use super::validate::EpochEnd;
 use crate::config::IsolationLevel;
 use crate::error::Error;
 use crate::jobs::Jobs;
-use crate::offset::{ListAt, Listed, committed, list_offsets};
+use crate::offset::{ListAt, Listed, committed, ends_of_epochs, list_offsets};
 use crate::shared::Shared;
 
 /// Response headers have tagged fields from this version of Fetch on.
 const FLEXIBLE_SINCE: i16 = 12;
+
+/// A broker that does not answer for so long may forget a session by itself.
+const SESSION_CLOSE_MAX: Duration = Duration::from_secs(1);
 
 /// Reads ahead for one consumer; dropping it ends all of its requests.
 pub(crate) struct Fetcher {
@@ -37,6 +43,13 @@ pub(crate) struct Fetcher {
     jobs: Jobs<Event>,
     /// Topics that cannot be read, as the application was told.
     refused: HashMap<Arc<str>, ErrorCode>,
+    view: View,
+}
+
+/// The newest metadata, and how many there were before it.
+struct View {
+    snapshot: Arc<ClusterSnapshot>,
+    version: u64,
 }
 
 /// What a request brought.
@@ -45,6 +58,10 @@ enum Event {
     Reset(
         ResetPlan,
         Result<Vec<(TopicPartition, Found)>, klamm_net::Error>,
+    ),
+    Validated(
+        ValidationPlan,
+        Result<Option<Vec<(TopicPartition, EpochEnd)>>, klamm_net::Error>,
     ),
     Committed(
         Vec<PlannedLookup>,
@@ -61,6 +78,10 @@ impl Fetcher {
     ) -> Self {
         Self {
             shared,
+            view: View {
+                snapshot: cluster.snapshot(),
+                version: 1,
+            },
             cluster,
             settings: Arc::new(settings),
             group_id,
@@ -73,10 +94,11 @@ impl Fetcher {
     pub(crate) async fn run(mut self) {
         let mut metadata = self.cluster.watch();
         loop {
-            let snapshot = metadata.borrow_and_update().clone();
-            self.check_topics(&snapshot);
-            let Some(plan) = self.plan(&snapshot) else {
-                return;
+            if self.view.take(metadata.borrow_and_update().clone()) {
+                self.check_topics();
+            }
+            let Some(plan) = self.plan() else {
+                return self.close().await;
             };
             let wake_at = plan.wake_at;
             self.start(plan);
@@ -98,7 +120,8 @@ impl Fetcher {
     }
 
     /// Tells the application once about each topic it can never read as things are.
-    fn check_topics(&mut self, snapshot: &ClusterSnapshot) {
+    fn check_topics(&mut self) {
+        let snapshot = &self.view.snapshot;
         let mut state = self.shared.lock();
         let state = &mut *state;
         for topic in &state.topics {
@@ -115,12 +138,38 @@ impl Fetcher {
         }
     }
 
-    fn plan(&self, snapshot: &ClusterSnapshot) -> Option<Plan> {
+    fn plan(&self) -> Option<Plan> {
         let mut state = self.shared.lock();
         if state.closing {
             return None;
         }
-        Some(state.fetch.plan(Instant::now(), |at| leader(snapshot, at)))
+        Some(state.fetch.plan(Instant::now(), &self.view))
+    }
+
+    /// Tells brokers that their sessions are over, so that they need not remember them. Not over the
+    /// connections of fetches, where it would wait behind a long poll.
+    async fn close(self) {
+        let mut jobs = Jobs::new();
+        let sessions = self.shared.lock().fetch.sessions();
+        let count = sessions.len();
+        for (node, id) in sessions {
+            let cluster = self.cluster.clone();
+            jobs.push(async move {
+                let deadline = Instant::now() + SESSION_CLOSE_MAX;
+                let connection = cluster.connection(node, Lane::Control, deadline).await?;
+                let version = connection.version(FetchRequest::API)?;
+                let version = request::version(true, version);
+                let closing = request::closing(id);
+                connection
+                    .request(&closing, version, SESSION_CLOSE_MAX)
+                    .await
+            });
+        }
+        for _ in 0..count {
+            if let Err(error) = jobs.next().await {
+                tracing::debug!(%error, "a fetch session was not closed; it ends by itself");
+            }
+        }
     }
 
     fn start(&mut self, plan: Plan) {
@@ -139,6 +188,13 @@ impl Fetcher {
             self.jobs.push(async move {
                 let found = find_resets(&cluster, settings.isolation_level, &plan).await;
                 Event::Reset(plan, found)
+            });
+        }
+        for plan in plan.validations {
+            let cluster = self.cluster.clone();
+            self.jobs.push(async move {
+                let found = ends_of_epochs(&cluster, &plan).await;
+                Event::Validated(plan, found)
             });
         }
         if !plan.committed.is_empty() {
@@ -160,6 +216,7 @@ impl Fetcher {
                     let asked = plan.partitions.iter().map(|(asked, ..)| asked);
                     fetch.handle_reset(now, plan.node, asked, found)
                 }
+                Event::Validated(plan, found) => fetch.handle_validated(now, &plan, found),
                 Event::Committed(asked, found) => fetch.handle_committed(now, &asked, found),
             }
         };
@@ -176,14 +233,37 @@ impl Fetcher {
     }
 }
 
-fn leader(snapshot: &ClusterSnapshot, at: &TopicPartition) -> Option<Leader> {
-    let topic = snapshot.topic(&at.topic)?;
-    let partition = topic.partition(at.partition)?;
-    Some(Leader {
-        node: partition.leader?,
-        epoch: partition.leader_epoch,
-        topic_id: topic.id,
-    })
+impl View {
+    /// Whether `snapshot` is another one.
+    fn take(&mut self, snapshot: Arc<ClusterSnapshot>) -> bool {
+        let is_first = self.version == 1;
+        if Arc::ptr_eq(&snapshot, &self.snapshot) && !is_first {
+            return false;
+        }
+        self.snapshot = snapshot;
+        self.version += 1;
+        true
+    }
+}
+
+impl ClusterView for View {
+    fn version(&self) -> u64 {
+        self.version
+    }
+
+    fn leader(&self, at: &TopicPartition) -> Option<Leader> {
+        let topic = self.snapshot.topic(&at.topic)?;
+        let partition = topic.partition(at.partition)?;
+        Some(Leader {
+            node: partition.leader?,
+            epoch: partition.leader_epoch,
+            topic_id: topic.id,
+        })
+    }
+
+    fn has_broker(&self, node: NodeId) -> bool {
+        self.snapshot.broker(node).is_some()
+    }
 }
 
 async fn fetch(
@@ -194,7 +274,8 @@ async fn fetch(
     let timeout = cluster.config().request_timeout;
     let deadline = Instant::now() + timeout;
     let connection = cluster.connection(plan.node, Lane::Fetch, deadline).await?;
-    let version = request::version(plan, connection.version(FetchRequest::API)?);
+    let version = connection.version(FetchRequest::API)?;
+    let version = request::version(plan.session.by_id, version);
     let request = request::request(plan, settings, version);
     let pending = connection.send(ApiKey::FETCH, timeout, |correlation_id, client_id| {
         let frame = encode_request(&request, version, correlation_id, client_id)?;
@@ -215,10 +296,10 @@ async fn find_resets(
     isolation_level: IsolationLevel,
     plan: &ResetPlan,
 ) -> Result<Vec<(TopicPartition, Found)>, klamm_net::Error> {
-    let asked = plan.partitions.iter().map(|(lookup, to, leader_epoch)| {
+    let asked = plan.partitions.iter().map(|(lookup, to)| {
         let at = ListAt {
             to: *to,
-            leader_epoch: *leader_epoch,
+            leader_epoch: lookup.leader_epoch,
         };
         (lookup.partition.clone(), at)
     });

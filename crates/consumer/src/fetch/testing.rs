@@ -1,10 +1,35 @@
 //! Batches for the tests of this crate.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use klamm_codec::batch::{
     Batch, BatchBuilder, BatchHeader, Batches, ProducerIdentity, RecordBatch,
 };
 use klamm_codec::compress::Decompressor;
+use klamm_net::Backoff;
+
+use super::state::FetchSettings;
+use crate::config::{IsolationLevel, OffsetReset};
+
+pub(crate) fn settings(offset_reset: OffsetReset) -> FetchSettings {
+    FetchSettings {
+        offset_reset,
+        isolation_level: IsolationLevel::ReadUncommitted,
+        stores_offsets: true,
+        client_rack: None,
+        fetch_min_bytes: 1,
+        fetch_max_wait: Duration::from_millis(500),
+        fetch_max_bytes: 1 << 20,
+        partition_fetch_max_bytes: 1000,
+        prefetch_bytes: 10_000,
+        metadata_max_age: Duration::from_secs(300),
+        retry_backoff: Backoff {
+            initial: Duration::from_millis(100),
+            max: Duration::from_secs(1),
+        },
+    }
+}
 
 /// `count` records `key-<n>`, `value-<n>` from `base_offset` on.
 pub(crate) fn batch(base_offset: i64, count: i64) -> Bytes {
@@ -101,4 +126,12 @@ pub(crate) fn open(bytes: Bytes) -> RecordBatch {
 
 pub(crate) fn record_batch(base_offset: i64, count: i64) -> RecordBatch {
     open(batch(base_offset, count))
+}
+
+pub(crate) fn lookup(topic: &str, partition: i32) -> super::PlannedLookup {
+    super::PlannedLookup {
+        partition: klamm_net::TopicPartition::new(topic, partition),
+        epoch: super::partition::Epoch(1),
+        leader_epoch: 4,
+    }
 }

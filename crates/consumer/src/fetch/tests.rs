@@ -5,37 +5,21 @@ use std::time::Duration;
 use bytes::Bytes;
 use klamm_codec::ErrorCode;
 use klamm_codec::fetch_response::{FetchResponse, FetchedPartition, FetchedTopic};
-use klamm_net::{Backoff, NodeId, TopicId, TopicPartition};
+use klamm_net::{NodeId, TopicId, TopicPartition};
 use tokio::time::Instant;
 
 use super::lookup::Found;
-use super::partition::{Position, ResetTo};
-use super::plan::{FetchPlan, Leader, Plan};
-use super::state::{Consumed, Effects, FetchSettings, FetchState};
-use super::testing::{batch, control_batch, empty_batch, joined};
+use super::partition::{Leader, Position, ResetTo};
+use super::plan::{ClusterView, FetchPlan, Plan, ValidationPlan};
+use super::state::{Consumed, Effects, FetchState};
+use super::testing::{batch, control_batch, empty_batch, joined, settings};
+use super::validate::EpochEnd;
 use super::{Drain, Opener};
-use crate::config::{IsolationLevel, OffsetReset};
+use crate::config::OffsetReset;
 use crate::error::Error;
 use crate::offset::{OffsetAndMetadata, Offsets};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
-
-fn settings(offset_reset: OffsetReset) -> FetchSettings {
-    FetchSettings {
-        offset_reset,
-        isolation_level: IsolationLevel::ReadUncommitted,
-        stores_offsets: true,
-        fetch_min_bytes: 1,
-        fetch_max_wait: Duration::from_millis(500),
-        fetch_max_bytes: 1 << 20,
-        partition_fetch_max_bytes: 1000,
-        prefetch_bytes: 10_000,
-        retry_backoff: Backoff {
-            initial: Duration::from_millis(100),
-            max: Duration::from_secs(1),
-        },
-    }
-}
 
 fn partition(index: i32) -> TopicPartition {
     TopicPartition::new("t", index)
@@ -52,7 +36,39 @@ const fn at(offset: i64) -> Position {
 struct Bench {
     state: FetchState,
     now: Instant,
-    moved_to: Option<i32>,
+    view: View,
+}
+
+#[derive(Default)]
+struct View {
+    version: u64,
+    /// Leader and epoch of partition 0, if it moved.
+    moved_to: Option<(i32, i32)>,
+    made_anew: bool,
+}
+
+impl ClusterView for View {
+    fn version(&self) -> u64 {
+        self.version
+    }
+
+    fn leader(&self, partition: &TopicPartition) -> Option<Leader> {
+        let (node, epoch) = match partition.partition {
+            0 => self.moved_to.unwrap_or((1, 5)),
+            1 => (1, 5),
+            2 => (2, 5),
+            _ => return None,
+        };
+        Some(Leader {
+            node: NodeId(node),
+            epoch,
+            topic_id: TopicId([if self.made_anew { 8 } else { 7 }; 16]),
+        })
+    }
+
+    fn has_broker(&self, node: NodeId) -> bool {
+        node.0 < 5
+    }
 }
 
 impl Bench {
@@ -60,7 +76,10 @@ impl Bench {
         Self {
             state: FetchState::new(settings(offset_reset)),
             now: Instant::now(),
-            moved_to: None,
+            view: View {
+                version: 1,
+                ..View::default()
+            },
         }
     }
 
@@ -76,20 +95,13 @@ impl Bench {
     }
 
     fn plan(&mut self) -> Plan {
-        let moved_to = self.moved_to;
-        self.state.plan(self.now, |partition| {
-            let node = match partition.partition {
-                0 => moved_to.unwrap_or(1),
-                1 => 1,
-                2 => 2,
-                _ => return None,
-            };
-            Some(Leader {
-                node: NodeId(node),
-                epoch: 5,
-                topic_id: TopicId([7; 16]),
-            })
-        })
+        self.state.plan(self.now, &self.view)
+    }
+
+    /// What is known of the cluster is otherwise from now on.
+    fn refresh(&mut self, change: impl FnOnce(&mut View)) {
+        self.view.version += 1;
+        change(&mut self.view);
     }
 
     fn only_fetch(&mut self) -> FetchPlan {
@@ -144,13 +156,31 @@ impl Bench {
     /// The offset that the next fetch asks partition 0 for.
     fn next_offset(&mut self) -> i64 {
         let plan = self.only_fetch();
-        let asked = plan.topics[0].partitions.iter();
-        asked
-            .clone()
-            .find(|asked| asked.partition == 0)
+        asked(&plan)
+            .into_iter()
+            .find(|asked| asked.0 == 0)
             .unwrap()
-            .offset
+            .1
     }
+
+    fn answer_validation(&mut self, plan: &ValidationPlan, end: EpochEnd) -> Effects {
+        let found = vec![(plan.partitions[0].0.partition.clone(), end)];
+        self.state.handle_validated(self.now, plan, Ok(Some(found)))
+    }
+}
+
+/// Partitions and offsets of a request, in its order.
+fn asked(plan: &FetchPlan) -> Vec<(i32, i64)> {
+    let tell = plan.session.tell.iter();
+    tell.map(|(partition, wanted)| (partition.partition, wanted.offset))
+        .collect()
+}
+
+const fn known(offset: i64, leader_epoch: i32) -> EpochEnd {
+    EpochEnd::Known(Some(Position {
+        offset,
+        leader_epoch,
+    }))
 }
 
 fn fetched(index: i32, error_code: ErrorCode, records: Bytes) -> FetchedPartition {
@@ -176,17 +206,17 @@ fn data(index: i32, records: Bytes) -> FetchedPartition {
 fn each_broker_has_one_fetch_in_flight_for_all_of_its_partitions() {
     let mut bench = Bench::reading(&[0, 1, 2]);
     let plan = bench.plan();
-    let asked: Vec<_> = plan
+    let told: Vec<_> = plan
         .fetches
         .iter()
-        .map(|fetch| (fetch.node.0, fetch.topics[0].partitions.len()))
+        .map(|fetch| (fetch.node.0, asked(fetch).len()))
         .collect();
-    assert_eq!(asked, [(1, 2), (2, 1)]);
+    assert_eq!(told, [(1, 2), (2, 1)]);
     assert!(bench.plan().fetches.is_empty());
     // A partition that comes later waits for the fetch that is in flight.
     bench.answer(&plan.fetches[1], vec![data(2, batch(0, 3))]);
     let next = bench.only_fetch();
-    assert_eq!((next.node.0, next.topics[0].partitions[0].offset), (2, 3));
+    assert_eq!((next.node.0, asked(&next)), (2, vec![(2, 3)]));
 }
 
 #[test]
@@ -284,7 +314,7 @@ fn fetching_stops_at_the_budget_and_resumes_when_half_was_consumed() {
 fn a_partition_whose_leader_moved_does_not_wait_for_the_old_one() {
     let mut bench = Bench::reading(&[0]);
     let hanging = bench.only_fetch();
-    bench.moved_to = Some(2);
+    bench.refresh(|view| view.moved_to = Some((2, 6)));
     let plan = bench.only_fetch();
     assert_eq!(plan.node, NodeId(2));
     // The answer of the old leader comes late: the new one is already asked for the same.
@@ -388,10 +418,10 @@ fn an_offset_out_of_range_is_reset_by_policy_once_everything_was_consumed() {
     let plan = bench.only_fetch();
     bench.answer(&plan, vec![data(0, batch(0, 3))]);
     bench.fail(ErrorCode::OFFSET_OUT_OF_RANGE);
+    bench.state.settle();
     assert!(bench.plan().resets.is_empty());
     assert_eq!(bench.consume(), [0, 1, 2]);
-    bench.now += 121 * MILLISECOND;
-    bench.fail(ErrorCode::OFFSET_OUT_OF_RANGE);
+    bench.state.settle();
     let resets = bench.plan().resets;
     assert_eq!(resets[0].partitions[0].1, ResetTo::Latest);
 }
@@ -444,13 +474,7 @@ fn a_response_without_a_whole_batch_is_an_error_and_no_hot_loop() {
 #[test]
 fn partitions_take_turns() {
     let mut bench = Bench::reading(&[0, 1]);
-    let order = |plan: &FetchPlan| -> Vec<i32> {
-        plan.topics[0]
-            .partitions
-            .iter()
-            .map(|asked| asked.partition)
-            .collect()
-    };
+    let order = |plan: &FetchPlan| -> Vec<i32> { asked(plan).iter().map(|it| it.0).collect() };
     let plan = bench.only_fetch();
     assert_eq!(order(&plan), [0, 1]);
     bench.answer(&plan, vec![data(0, batch(0, 3)), data(1, Bytes::new())]);
@@ -588,12 +612,7 @@ fn a_paused_partition_keeps_its_data_and_leaves_the_budget_to_others() {
     assert!(bench.state.pause(&partition(0), 0, 0));
     assert_eq!(bench.state.budget.buffered(), 0);
     let plan = bench.only_fetch();
-    let asked: Vec<_> = plan.topics[0]
-        .partitions
-        .iter()
-        .map(|it| it.partition)
-        .collect();
-    assert_eq!(asked, [1]);
+    assert_eq!(asked(&plan), [(1, 0)]);
     bench.answer(&plan, vec![data(1, batch(0, 3))]);
     assert_eq!(bench.consume(), [0, 1, 2]);
     assert!(bench.state.resume(&partition(0), 0));
@@ -667,4 +686,251 @@ fn the_lag_is_that_of_the_last_answer() {
     assert_eq!(bench.state.lag(&partition(0)), Some(100));
     bench.consume();
     assert_eq!(bench.state.lag(&partition(0)), Some(97));
+}
+
+#[test]
+fn what_was_read_with_a_leader_is_validated_with_the_next() {
+    let mut bench = Bench::reading(&[0]);
+    let plan = bench.only_fetch();
+    bench.answer(&plan, vec![data(0, batch(0, 3))]);
+    bench.refresh(|view| view.moved_to = Some((2, 8)));
+    let mut plan = bench.plan();
+    assert!(plan.fetches.is_empty(), "{plan:?}");
+    let validation = plan.validations.remove(0);
+    let (asked, position) = &validation.partitions[0];
+    assert_eq!((validation.node, asked.leader_epoch), (NodeId(2), 8));
+    // The epoch of the batch that was read last.
+    assert_eq!((position.offset, position.leader_epoch), (3, 7));
+    assert_eq!(
+        bench.answer_validation(&validation, known(3, 7)),
+        Effects::default()
+    );
+    assert_eq!(bench.next_offset(), 3);
+    assert_eq!(bench.consume(), [0, 1, 2]);
+    // Once is enough.
+    bench.refresh(|_| ());
+    assert!(bench.plan().validations.is_empty());
+}
+
+#[test]
+fn a_position_without_an_epoch_is_not_validated() {
+    let mut bench = Bench::reading(&[0]);
+    bench.refresh(|view| view.moved_to = Some((2, 8)));
+    assert_eq!(bench.only_fetch().node, NodeId(2));
+}
+
+/// Read up to 5, of which the application was given `consumed`; then the log ends at `end`.
+fn truncated(reset: OffsetReset, consumed: bool, end: EpochEnd) -> Bench {
+    let mut bench = Bench::new(reset);
+    bench.state.assign([partition(0)], false);
+    bench.state.seek(&partition(0), at(0));
+    let plan = bench.only_fetch();
+    bench.answer(&plan, vec![data(0, batch(0, 5))]);
+    if consumed {
+        assert_eq!(bench.consume().len(), 5);
+    }
+    bench.refresh(|view| view.moved_to = Some((2, 8)));
+    let validation = bench.plan().validations.remove(0);
+    assert!(bench.answer_validation(&validation, end).wake);
+    assert!(bench.plan().fetches.is_empty());
+    bench.state.settle();
+    bench
+}
+
+#[test]
+fn a_truncated_log_is_read_from_where_it_diverged() {
+    let mut bench = truncated(OffsetReset::Latest, true, known(3, 6));
+    assert!(bench.state.take_error().is_none());
+    assert_eq!(bench.next_offset(), 3);
+}
+
+#[test]
+fn what_was_only_fetched_ahead_and_truncated_is_fetched_again() {
+    for reset in [OffsetReset::Latest, OffsetReset::None] {
+        let mut bench = truncated(reset, false, known(3, 6));
+        assert!(bench.state.take_error().is_none());
+        assert!(bench.consume().is_empty());
+        assert_eq!(bench.next_offset(), 0);
+    }
+}
+
+#[test]
+fn without_a_policy_a_truncated_log_is_an_error_until_the_application_seeks() {
+    let mut bench = truncated(OffsetReset::None, true, known(3, 6));
+    let error = bench.state.take_error();
+    assert!(
+        matches!(
+            error,
+            Some(Error::LogTruncation {
+                offset: 5,
+                end_offset: Some(3),
+                ..
+            })
+        ),
+        "{error:?}"
+    );
+    assert!(bench.plan().fetches.is_empty());
+    bench.state.seek(&partition(0), at(3));
+    assert!(bench.state.take_error().is_none());
+    assert_eq!(bench.next_offset(), 3);
+}
+
+#[test]
+fn a_leader_that_knows_nothing_of_the_epoch_is_read_by_policy() {
+    let mut bench = truncated(OffsetReset::Earliest, true, EpochEnd::Known(None));
+    assert_eq!(bench.plan().resets[0].partitions[0].1, ResetTo::Earliest);
+}
+
+#[test]
+fn a_validation_that_is_refused_or_lost_is_asked_again() {
+    let mut bench = Bench::reading(&[0]);
+    let plan = bench.only_fetch();
+    bench.answer(&plan, vec![data(0, batch(0, 3))]);
+    bench.refresh(|view| view.moved_to = Some((2, 8)));
+    let validation = bench.plan().validations.remove(0);
+    let fenced = EpochEnd::Refused(ErrorCode::FENCED_LEADER_EPOCH);
+    assert!(bench.answer_validation(&validation, fenced).refresh);
+    assert!(bench.plan().validations.is_empty());
+    bench.now += 121 * MILLISECOND;
+    let validation = bench.plan().validations.remove(0);
+    let lost = klamm_net::Error::UnknownNode { node: 2 };
+    bench
+        .state
+        .handle_validated(bench.now, &validation, Err(lost));
+    bench.now += 241 * MILLISECOND;
+    let validation = bench.plan().validations.remove(0);
+    // A broker that does not know the question: then without.
+    bench
+        .state
+        .handle_validated(bench.now, &validation, Ok(None));
+    assert_eq!(bench.next_offset(), 3);
+}
+
+#[test]
+fn a_topic_made_anew_is_read_by_policy() {
+    let mut bench = Bench::new(OffsetReset::Earliest);
+    bench.state.assign([partition(0)], false);
+    bench.state.seek(&partition(0), at(0));
+    let plan = bench.only_fetch();
+    bench.answer(&plan, vec![data(0, batch(0, 5))]);
+    bench.refresh(|view| view.made_anew = true);
+    assert_eq!(bench.plan().resets[0].partitions[0].1, ResetTo::Earliest);
+    assert!(bench.consume().is_empty());
+}
+
+fn preferring(node: i32) -> FetchedPartition {
+    FetchedPartition {
+        preferred_read_replica: node,
+        ..data(0, Bytes::new())
+    }
+}
+
+#[test]
+fn a_preferred_replica_is_read_until_its_time_is_over() {
+    let mut bench = Bench::reading(&[0]);
+    let plan = bench.only_fetch();
+    bench.answer(&plan, vec![preferring(3)]);
+    let plan = bench.only_fetch();
+    assert_eq!((plan.node, asked(&plan)), (NodeId(3), vec![(0, 0)]));
+    bench.answer(&plan, vec![data(0, batch(0, 3))]);
+    let plan = bench.plan();
+    assert_eq!(plan.fetches[0].node, NodeId(3));
+    bench.now += Duration::from_secs(300);
+    assert!(plan.wake_at <= Some(bench.now));
+    assert_eq!(bench.only_fetch().node, NodeId(1));
+    // What the replica answers then comes too late.
+    bench.answer(&plan.fetches[0], vec![data(0, batch(3, 3))]);
+    assert_eq!(bench.consume(), [0, 1, 2]);
+}
+
+#[test]
+fn a_preferred_replica_that_fails_or_lags_or_is_gone_gives_way_to_the_leader() {
+    let fail = |bench: &mut Bench, plan: &FetchPlan, code| {
+        bench.answer(plan, vec![fetched(0, code, Bytes::new())]);
+    };
+    let failures: [&dyn Fn(&mut Bench, &FetchPlan); 4] = [
+        &|bench, plan| fail(bench, plan, ErrorCode::OFFSET_OUT_OF_RANGE),
+        &|bench, plan| fail(bench, plan, ErrorCode::NOT_LEADER_OR_FOLLOWER),
+        &|bench, plan| {
+            let lost = klamm_net::Error::UnknownNode { node: 3 };
+            bench.state.handle_fetched(bench.now, plan, Err(lost));
+        },
+        &|bench, _| bench.refresh(|view| view.moved_to = Some((2, 6))),
+    ];
+    for failure in failures {
+        let mut bench = Bench::reading(&[0]);
+        let plan = bench.only_fetch();
+        bench.answer(&plan, vec![preferring(3)]);
+        let plan = bench.only_fetch();
+        failure(&mut bench, &plan);
+        bench.now += 121 * MILLISECOND;
+        let next = bench.only_fetch();
+        assert_ne!(next.node, NodeId(3));
+        assert_eq!(asked(&next), [(0, 0)]);
+    }
+    // One that is no broker is not asked at all.
+    let mut bench = Bench::reading(&[0]);
+    let plan = bench.only_fetch();
+    bench.answer(&plan, vec![preferring(77)]);
+    assert_eq!(bench.only_fetch().node, NodeId(1));
+}
+
+#[test]
+fn a_leader_that_a_broker_names_is_told_and_followed_without_a_pause() {
+    let mut bench = Bench::reading(&[0]);
+    let plan = bench.only_fetch();
+    let mut refused = fetched(0, ErrorCode::NOT_LEADER_OR_FOLLOWER, Bytes::new());
+    refused.current_leader = Some((2, 6));
+    let effects = bench.answer(&plan, vec![refused]);
+    assert_eq!(effects.leaders, [(partition(0), NodeId(2), 6)]);
+    assert!(bench.plan().fetches.is_empty());
+    bench.refresh(|view| view.moved_to = Some((2, 6)));
+    assert_eq!(bench.only_fetch().node, NodeId(2));
+}
+
+#[test]
+fn a_session_tells_changes_and_begins_anew_after_an_error() {
+    let mut bench = Bench::reading(&[0, 1]);
+    let in_session = |id, code, partitions: Vec<FetchedPartition>| FetchResponse {
+        session_id: id,
+        error_code: code,
+        topics: vec![FetchedTopic {
+            topic_id: [7; 16],
+            partitions,
+            ..FetchedTopic::default()
+        }],
+        ..FetchResponse::default()
+    };
+    let plan = bench.only_fetch();
+    assert_eq!((plan.session.epoch, asked(&plan).len()), (0, 2));
+    let both = vec![data(0, batch(0, 3)), data(1, Bytes::new())];
+    let response = in_session(9, ErrorCode::NONE, both);
+    bench.state.handle_fetched(bench.now, &plan, Ok(response));
+    let plan = bench.only_fetch();
+    assert_eq!((plan.session.id, plan.session.epoch), (9, 1));
+    assert_eq!(asked(&plan), [(0, 3)]);
+    // What was not told again is answered all the same.
+    let response = in_session(9, ErrorCode::NONE, vec![data(1, batch(0, 2))]);
+    bench.state.handle_fetched(bench.now, &plan, Ok(response));
+    let plan = bench.only_fetch();
+    assert_eq!(asked(&plan), [(1, 2)]);
+    let unknown = in_session(0, ErrorCode::FETCH_SESSION_ID_NOT_FOUND, Vec::new());
+    let effects = bench.state.handle_fetched(bench.now, &plan, Ok(unknown));
+    assert_eq!(effects, Effects::default());
+    let plan = bench.only_fetch();
+    assert_eq!((plan.session.id, plan.session.epoch), (0, 0));
+    let mut all = asked(&plan);
+    all.sort_unstable();
+    assert_eq!(all, [(0, 3), (1, 2)]);
+    assert_eq!(bench.consume(), [0, 1, 2, 0, 1]);
+}
+
+#[test]
+fn a_fetch_costs_the_same_whatever_number_of_partitions_is_idle() {
+    let mut bench = Bench::reading(&[0, 1]);
+    let plan = bench.only_fetch();
+    bench.answer(&plan, vec![data(0, batch(0, 3)), data(1, Bytes::new())]);
+    assert_eq!(bench.state.queued, [partition(0)]);
+    bench.plan();
+    assert!(bench.state.queued.is_empty());
 }

@@ -3,6 +3,7 @@
 mod commit;
 mod committed;
 mod coordinated;
+mod epoch;
 mod list;
 mod times;
 
@@ -14,6 +15,7 @@ use crate::fetch::Position;
 
 pub(crate) use commit::commit;
 pub(crate) use committed::committed;
+pub(crate) use epoch::ends_of_epochs;
 pub(crate) use list::{ListAt, Listed, list_offsets};
 pub use times::OffsetAndTimestamp;
 pub(crate) use times::offsets_at;
