@@ -20,6 +20,8 @@ use crate::properties;
 #[derive(Clone)]
 pub struct Client {
     cluster: Cluster,
+    /// With connections of its own: brokers may take long to carry out what an admin asks.
+    admin: Admin,
 }
 
 impl Client {
@@ -110,7 +112,7 @@ impl Client {
     /// An admin, ready for use.
     #[must_use]
     pub fn admin(&self) -> Admin {
-        Admin::new(self.cluster.clone())
+        self.admin.clone()
     }
 }
 
@@ -219,9 +221,9 @@ impl ClientBuilder {
     /// # Cancel safety
     /// Dropping the future closes what was opened.
     pub async fn connect(self) -> Result<Client, Error> {
-        Ok(Client {
-            cluster: Cluster::connect(self.config?).await?,
-        })
+        let cluster = Cluster::connect(self.config?).await?;
+        let admin = Admin::new(cluster.with_all_lanes_own());
+        Ok(Client { cluster, admin })
     }
 
     fn set(mut self, set: impl FnOnce(&mut ClientConfig)) -> Self {

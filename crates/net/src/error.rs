@@ -30,6 +30,18 @@ pub enum Error {
         /// What the operating system says.
         source: Arc<io::Error>,
     },
+    /// A broker cannot be reached where it says that it listens, and never could be.
+    #[error(
+        "cannot connect to broker {node} at {address}: {source}; the cluster gave this address, so the bootstrap address works, but clients must also reach what the broker's advertised.listeners names"
+    )]
+    AdvertisedAddress {
+        /// Broker id.
+        node: i32,
+        /// Address that it advertises.
+        address: String,
+        /// What the operating system says.
+        source: Arc<io::Error>,
+    },
     /// The peer answers, but not as a Kafka broker does.
     #[error("{address} does not speak the Kafka protocol: {reason}")]
     NotKafka {
@@ -208,6 +220,7 @@ impl Error {
         match self {
             Self::Tls { failure, .. } => failure.is_retriable(),
             Self::Connect { .. }
+            | Self::AdvertisedAddress { .. }
             | Self::NotKafka { .. }
             | Self::Disconnected { .. }
             | Self::RequestTimeout { .. }

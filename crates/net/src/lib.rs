@@ -29,14 +29,14 @@ mod security;
 mod tls;
 
 pub use backoff::Backoff;
-pub use broker::Lane;
+pub use broker::{FinalizedFeatures, Lane};
 pub use client_config::{ClientConfig, HostPort};
 pub use cluster::Cluster;
 pub use connection::{Connection, PendingResponse};
 pub use connector::{BoxedStream, ByteStream, Connecting, Connector, TcpConnector};
 pub use coordinator::CoordinatorKind;
 pub use error::Error;
-pub use metadata::{Broker, ClusterSnapshot, Partition, Topic};
+pub use metadata::{Broker, ClusterSnapshot, LeaderHint, Partition, Topic};
 pub use node::{NodeId, TopicId, TopicPartition};
 pub use route::{Route, Verdict};
 pub use sasl::{

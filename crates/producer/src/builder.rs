@@ -202,6 +202,6 @@ impl ProducerBuilder {
             .request_timeout
             .unwrap_or(self.cluster.config().request_timeout);
         let settings = self.config.check(request_timeout)?;
-        Ok(Producer::start(self.cluster, settings, self.hooks))
+        Ok(Producer::start(&self.cluster, settings, self.hooks))
     }
 }

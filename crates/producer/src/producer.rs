@@ -42,8 +42,8 @@ impl Drop for Inner {
 }
 
 impl Producer {
-    pub(crate) fn start(cluster: Cluster, settings: Settings, hooks: Hooks) -> Self {
-        let shared = Shared::new(cluster, settings, hooks);
+    pub(crate) fn start(cluster: &Cluster, settings: Settings, hooks: Hooks) -> Self {
+        let shared = Shared::new(cluster.with_own_lanes(), settings, hooks);
         let sender = tokio::spawn(Sender::new(Arc::clone(&shared)).run());
         Self {
             inner: Arc::new(Inner {

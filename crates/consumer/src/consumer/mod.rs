@@ -77,11 +77,14 @@ impl Consumer {
     /// [`poll`](Consumer::poll).
     ///
     /// # Errors
-    /// [`Error::InvalidConfig`] naming every setting that is wrong, or [`Error::Net`] if the
-    /// cluster cannot be reached.
+    /// [`Error::InvalidConfig`] naming every setting that is wrong.
+    #[expect(
+        clippy::unused_async,
+        reason = "a consumer may have to ask the cluster before it starts"
+    )]
     pub async fn new(cluster: Cluster, config: ConsumerConfig) -> Result<Self, Error> {
         config.check(cluster.config())?;
-        let cluster = own_connections(&cluster).await?;
+        let cluster = cluster.with_own_lanes();
         let now = Instant::now();
         let settings = fetch_settings(&config, &cluster);
         let shared = Shared::new(FetchState::new(settings.clone()), now);
@@ -233,15 +236,6 @@ impl fmt::Debug for Consumer {
             .field("assignment", &self.assignment())
             .finish_non_exhaustive()
     }
-}
-
-/// A cluster with connections of this consumer alone, as in Java.
-///
-/// Brokers answer the requests of a connection one after the other. Were the connections shared with
-/// another consumer, its long polls would stand before these fetches; and in one group, the join of
-/// one, which is answered when all members have joined, would stand before that of the other.
-async fn own_connections(cluster: &Cluster) -> Result<Cluster, Error> {
-    Ok(Cluster::connect(cluster.config().clone()).await?)
 }
 
 fn fetch_settings(config: &ConsumerConfig, cluster: &Cluster) -> FetchSettings {

@@ -149,6 +149,10 @@ impl Connection {
         self.handle.shared.lock().closed.is_some()
     }
 
+    pub(crate) fn versions(&self) -> &ApiVersions {
+        &self.handle.versions
+    }
+
     /// The version of `api` to use on this connection: the highest that both sides speak.
     ///
     /// # Errors

@@ -6,4 +6,4 @@ mod snapshot;
 
 pub(crate) use refresh::{Refresher, SnapshotSender, TopicsInUse, ask};
 pub(crate) use snapshot::Answer;
-pub use snapshot::{Broker, ClusterSnapshot, Partition, Topic};
+pub use snapshot::{Broker, ClusterSnapshot, LeaderHint, Partition, Topic};

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::request;
 use super::snapshot::{Answer, ClusterSnapshot};
-use crate::broker::Lane;
+use crate::broker::{Lane, LaneKey, OwnerId};
 use crate::client_config::ClientConfig;
 use crate::cluster::Inner;
 use crate::connection::Connection;
@@ -31,8 +31,8 @@ pub(crate) struct TopicsInUse {
 
 #[derive(Default)]
 struct Wanted {
-    /// Topic name, and whether asking for it may create it.
-    topics: BTreeMap<Arc<str>, bool>,
+    /// Who uses a topic, and whether asking for it on their behalf may create it.
+    topics: BTreeMap<Arc<str>, BTreeMap<OwnerId, bool>>,
     refresh: bool,
     /// Why the last attempt failed.
     last_error: Option<Error>,
@@ -43,17 +43,22 @@ impl TopicsInUse {
         act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Adds topics; asks for a refresh if there is a new one.
-    pub(crate) fn add<'a>(&self, names: impl IntoIterator<Item = &'a str>, auto_create: bool) {
+    /// Adds topics that `owner` uses; asks for a refresh if there is a new one.
+    pub(crate) fn add<'a>(
+        &self,
+        owner: OwnerId,
+        names: impl IntoIterator<Item = &'a str>,
+        auto_create: bool,
+    ) {
         let added = self.with(|wanted| {
             let mut added = false;
             for name in names {
-                match wanted.topics.get_mut(name) {
-                    Some(may_create) => *may_create |= auto_create,
-                    None => {
-                        wanted.topics.insert(Arc::from(name), auto_create);
-                        added = true;
-                    }
+                if !wanted.topics.contains_key(name) {
+                    wanted.topics.insert(Arc::from(name), BTreeMap::new());
+                    added = true;
+                }
+                if let Some(users) = wanted.topics.get_mut(name) {
+                    *users.entry(owner).or_default() |= auto_create;
                 }
             }
             wanted.refresh |= added;
@@ -62,6 +67,31 @@ impl TopicsInUse {
         if added {
             self.wake.notify_one();
         }
+    }
+
+    /// Forgets the topics that `owner` alone uses.
+    pub(crate) fn forget_owner(&self, owner: OwnerId) {
+        self.with(|wanted| {
+            wanted.topics.retain(|_, users| {
+                users.remove(&owner);
+                !users.is_empty()
+            });
+        });
+    }
+
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.with(|wanted| wanted.topics.contains_key(name))
+    }
+
+    /// All topics, and whether asking for them may create them.
+    fn all(&self) -> BTreeMap<Arc<str>, bool> {
+        self.with(|wanted| {
+            let may_create = |users: &BTreeMap<_, bool>| users.values().any(|may| *may);
+            let topics = wanted.topics.iter();
+            topics
+                .map(|(name, users)| (Arc::clone(name), may_create(users)))
+                .collect()
+        })
     }
 
     pub(crate) fn request_refresh(&self) {
@@ -111,11 +141,8 @@ impl Refresher {
             let Some(cluster) = self.cluster.upgrade() else {
                 return;
             };
-            let wanted = self.topics.with(|wanted| {
-                wanted.refresh = false;
-                wanted.topics.clone()
-            });
-            let fruitful = self.refresh(&cluster, wanted).await;
+            self.topics.with(|wanted| wanted.refresh = false);
+            let fruitful = self.refresh(&cluster, self.topics.all()).await;
             drop(cluster);
             aged = Instant::now() + self.config.metadata_max_age;
             self.pause(fruitful).await;
@@ -167,7 +194,8 @@ impl Refresher {
         auto_create: bool,
     ) -> Result<(), Error> {
         let deadline = Instant::now() + self.config.request_timeout;
-        let connection = cluster.any_connection(Lane::Control, deadline).await?;
+        let lane = LaneKey::new(Lane::Control, OwnerId::CLIENT);
+        let connection = cluster.any_connection(lane, deadline).await?;
         let answer = ask(
             &connection,
             topics,

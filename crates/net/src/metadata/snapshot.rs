@@ -3,7 +3,8 @@
 //! Invariants
 //! - a partition's leader epoch never goes back while its topic keeps its id: an answer from a
 //!   broker that is behind changes nothing (KIP-320); epoch -1 is no epoch and never compared
-//! - a topic that an answer does not mention stays as it was
+//! - a topic that an answer does not mention stays as it was, until nobody uses it
+//! - a topic that an answer does not change stays the same `Arc`
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -79,6 +80,19 @@ impl Topic {
     }
 }
 
+/// A leader that a broker named when it refused to be it (KIP-951).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaderHint {
+    /// The topic's name.
+    pub topic: Arc<str>,
+    /// The partition's index.
+    pub partition: i32,
+    /// The leader.
+    pub leader: NodeId,
+    /// Epoch of that leader.
+    pub leader_epoch: i32,
+}
+
 /// The cluster at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct ClusterSnapshot {
@@ -117,8 +131,9 @@ impl ClusterSnapshot {
         self.topic(topic)?.partition(partition)?.leader
     }
 
-    /// The picture after an answer with `brokers` and `topics`.
-    pub(crate) fn merged(&self, answer: Answer) -> Self {
+    /// The picture after an answer with `brokers` and `topics`; topics that are not in use any more
+    /// are left out.
+    pub(crate) fn merged(&self, answer: Answer, in_use: impl Fn(&str) -> bool) -> Self {
         let mut next = self.clone();
         next.refresh += 1;
         next.cluster_id = answer.cluster_id;
@@ -132,10 +147,45 @@ impl ClusterSnapshot {
                     topic.partitions.clone_from(&known.partitions);
                 }
                 topic.keep_newer_epochs(known);
+                if topic == **known {
+                    continue;
+                }
             }
             next.topics.insert(Arc::clone(&topic.name), Arc::new(topic));
         }
+        next.topics.retain(|name, _| in_use(name));
         next
+    }
+
+    /// The picture with the leaders of `hints`, or `None` if none of them is news.
+    pub(crate) fn hinted(&self, hints: &[LeaderHint], endpoints: &[Broker]) -> Option<Self> {
+        let mut next = self.clone();
+        for endpoint in endpoints {
+            next.put_broker(endpoint);
+        }
+        let mut is_news = false;
+        for hint in hints {
+            if next.broker(hint.leader).is_some()
+                && let Some(topic) = next.topics.get_mut(&hint.topic)
+                && let Some(partition) = topic.partition(hint.partition)
+                && hint.leader_epoch > partition.leader_epoch
+            {
+                let partition = &mut Arc::make_mut(topic).partitions[hint.partition as usize];
+                partition.leader = Some(hint.leader);
+                partition.leader_epoch = hint.leader_epoch;
+                partition.error = ErrorCode::NONE;
+                is_news = true;
+            }
+        }
+        is_news.then_some(next)
+    }
+
+    fn put_broker(&mut self, broker: &Broker) {
+        let key = |known: &Broker| known.node;
+        match self.brokers.binary_search_by_key(&broker.node, key) {
+            Ok(at) => self.brokers[at].clone_from(broker),
+            Err(at) => self.brokers.insert(at, broker.clone()),
+        }
     }
 }
 
@@ -171,10 +221,13 @@ mod tests {
 
     fn after(topics: &[Topic]) -> ClusterSnapshot {
         let merge = |snapshot: ClusterSnapshot, topic: &Topic| {
-            snapshot.merged(Answer {
-                topics: vec![topic.clone()],
-                ..Answer::default()
-            })
+            snapshot.merged(
+                Answer {
+                    topics: vec![topic.clone()],
+                    ..Answer::default()
+                },
+                |_| true,
+            )
         };
         topics.iter().fold(ClusterSnapshot::default(), merge)
     }
@@ -185,6 +238,59 @@ mod tests {
         assert_eq!(snapshot.leader("orders", 0), Some(NodeId(1)));
         let snapshot = after(&[topic(1, 5, 1), topic(1, 6, 2)]);
         assert_eq!(snapshot.leader("orders", 0), Some(NodeId(2)));
+    }
+
+    #[test]
+    fn what_an_answer_does_not_change_stays_the_same_and_what_nobody_uses_goes() {
+        let first = after(&[topic(1, 5, 1)]);
+        let again = Answer {
+            topics: vec![topic(1, 5, 1)],
+            ..Answer::default()
+        };
+        let second = first.merged(again, |_| true);
+        let both = [&first, &second].map(|snapshot| snapshot.topic("orders").unwrap());
+        assert!(Arc::ptr_eq(both[0], both[1]));
+        let third = second.merged(Answer::default(), |topic| topic != "orders");
+        assert!(third.topic("orders").is_none());
+    }
+
+    #[test]
+    fn a_hint_counts_if_it_is_newer_and_its_leader_known() {
+        let broker = |node, port| Broker {
+            node: NodeId(node),
+            address: HostPort {
+                host: "kafka".to_owned(),
+                port,
+            },
+            rack: None,
+        };
+        let hint = |leader, leader_epoch| LeaderHint {
+            topic: "orders".into(),
+            partition: 0,
+            leader: NodeId(leader),
+            leader_epoch,
+        };
+        let snapshot = after(&[topic(1, 5, 1)]);
+        assert!(snapshot.hinted(&[hint(2, 6)], &[]).is_none());
+        assert!(snapshot.hinted(&[hint(2, 5)], &[broker(2, 1)]).is_none());
+        let other = LeaderHint {
+            partition: 1,
+            ..hint(2, 6)
+        };
+        assert!(snapshot.hinted(&[other], &[broker(2, 1)]).is_none());
+        let hinted = snapshot.hinted(&[hint(2, 6)], &[broker(2, 1)]).unwrap();
+        assert_eq!(hinted.leader("orders", 0), Some(NodeId(2)));
+        assert_eq!(hinted.brokers, [broker(2, 1)]);
+        assert_eq!(hinted.refresh, snapshot.refresh);
+        // A broker that moved, and an answer of one that is behind.
+        let hinted = hinted.hinted(&[hint(2, 7)], &[broker(2, 2)]).unwrap();
+        assert_eq!(hinted.brokers, [broker(2, 2)]);
+        let behind = Answer {
+            topics: vec![topic(1, 5, 1)],
+            ..Answer::default()
+        };
+        let behind = hinted.merged(behind, |_| true);
+        assert_eq!(behind.leader("orders", 0), Some(NodeId(2)));
     }
 
     #[test]

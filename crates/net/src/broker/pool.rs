@@ -1,0 +1,219 @@
+//! All connections of a client.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use super::features::{FeaturesSeen, FinalizedFeatures};
+use super::owner::{LaneKey, OwnerId};
+use super::reconnect::{Next, Reconnect, Report};
+use crate::client_config::{ClientConfig, HostPort};
+use crate::connection::Connection;
+use crate::dial::dial;
+use crate::error::Error;
+use crate::node::NodeId;
+use crate::security::SecurityLayer;
+
+/// The connection of one lane; locked while it is dialled, so that those who want it share one
+/// attempt.
+type Slot = Arc<tokio::sync::Mutex<Option<Connection>>>;
+
+/// One address, with its connections.
+struct Peer {
+    address: HostPort,
+    reconnect: Mutex<Reconnect>,
+    lanes: Mutex<HashMap<LaneKey, Slot>>,
+}
+
+impl Peer {
+    fn new(address: HostPort) -> Self {
+        Self {
+            address,
+            reconnect: Mutex::default(),
+            lanes: Mutex::default(),
+        }
+    }
+
+    fn reconnect(&self) -> MutexGuard<'_, Reconnect> {
+        self.reconnect
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lanes(&self) -> MutexGuard<'_, HashMap<LaneKey, Slot>> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn slot(&self, lane: LaneKey) -> Slot {
+        Arc::clone(self.lanes().entry(lane).or_default())
+    }
+}
+
+/// All connections of a client, by address, lane and owner.
+pub(crate) struct Pool {
+    config: Arc<ClientConfig>,
+    security: SecurityLayer,
+    client_id: Arc<str>,
+    peers: Mutex<HashMap<HostPort, Arc<Peer>>>,
+    owners: AtomicU64,
+    features: FeaturesSeen,
+}
+
+impl Pool {
+    pub(crate) fn new(config: Arc<ClientConfig>, security: SecurityLayer) -> Self {
+        Self {
+            security,
+            client_id: Arc::from(config.client_id.as_str()),
+            config,
+            peers: Mutex::default(),
+            owners: AtomicU64::new(0),
+            features: FeaturesSeen::default(),
+        }
+    }
+
+    /// What the cluster has switched on, as far as brokers told.
+    pub(crate) fn features(&self) -> Arc<FinalizedFeatures> {
+        self.features.newest()
+    }
+
+    pub(super) fn next_owner(&self) -> OwnerId {
+        OwnerId::nth(1 + self.owners.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Lets go of the connections of `owner`.
+    pub(super) fn forget_owner(&self, owner: OwnerId) {
+        for peer in self.peers().values() {
+            peer.lanes().retain(|lane, _| lane.owner != owner);
+        }
+    }
+
+    /// Lets go of all addresses that `is_known` does not want.
+    pub(crate) fn retain(&self, is_known: impl Fn(&HostPort) -> bool) {
+        self.peers().retain(|address, _| is_known(address));
+    }
+
+    /// When the last attempt to reach `address` failed, if it is away.
+    pub(crate) fn away_since_attempt(&self, address: &HostPort) -> Option<Instant> {
+        let peer = self.peers().get(address).cloned()?;
+        peer.reconnect().away_since_attempt()
+    }
+
+    fn peers(&self) -> MutexGuard<'_, HashMap<HostPort, Arc<Peer>>> {
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn peer(&self, address: &HostPort) -> Arc<Peer> {
+        let mut peers = self.peers();
+        if let Some(known) = peers.get(address) {
+            return Arc::clone(known);
+        }
+        let new = Arc::new(Peer::new(address.clone()));
+        peers.insert(address.clone(), Arc::clone(&new));
+        new
+    }
+
+    /// The connection to `address` for `lane`; dialled if need be, after the reconnect backoff.
+    ///
+    /// Callers that wait for the same connection share one attempt and its error.
+    pub(crate) async fn connection(
+        &self,
+        address: &HostPort,
+        node: Option<NodeId>,
+        lane: LaneKey,
+        deadline: Instant,
+    ) -> Result<Connection, Error> {
+        let asked = Instant::now();
+        let peer = self.peer(address);
+        let slot = peer.slot(lane);
+        let attempt = async {
+            let mut slot = slot.lock().await;
+            if let Some(open) = slot.as_ref().filter(|open| !open.is_closed()) {
+                return Ok(open.clone());
+            }
+            *slot = None;
+            let connection = self.dial(&peer, node, asked).await?;
+            *slot = Some(connection.clone());
+            Ok(connection)
+        };
+        match timeout_at(deadline, attempt).await {
+            Ok(connected) => connected,
+            Err(_) => Err(Error::DeadlineExceeded {
+                what: format!("connecting to {address}"),
+                last: peer.reconnect().last_error().map(Box::new),
+            }),
+        }
+    }
+
+    async fn dial(
+        &self,
+        peer: &Peer,
+        node: Option<NodeId>,
+        asked: Instant,
+    ) -> Result<Connection, Error> {
+        let limit = loop {
+            let next = peer.reconnect().next(asked, Instant::now(), &self.config);
+            match next {
+                Next::Dial(limit) => break limit,
+                Next::Wait(until) => sleep_until(until).await,
+                Next::Fail(error) => return Err(error),
+            }
+        };
+        let started = Instant::now();
+        match dial(
+            &peer.address,
+            node,
+            &self.config,
+            &self.security,
+            &self.client_id,
+            limit,
+        )
+        .await
+        {
+            Ok(connection) => {
+                self.features.observe(connection.versions());
+                let report = peer.reconnect().connected(Instant::now());
+                if let Report::Back(away) = report {
+                    tracing::info!(broker = %peer.address, ?away, "connected again");
+                }
+                Ok(connection)
+            }
+            Err(error) => {
+                let mut reconnect = peer.reconnect();
+                let error = advertised(error, node, &reconnect, self.is_bootstrap(&peer.address));
+                let report = reconnect.failed(started, Instant::now(), error.clone(), &self.config);
+                drop(reconnect);
+                if let Report::Away(failures, away) = report {
+                    tracing::warn!(broker = %peer.address, failures, ?away, %error, "cannot connect");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn is_bootstrap(&self, address: &HostPort) -> bool {
+        self.config.bootstrap.contains(address)
+    }
+}
+
+/// Tells of the listeners if an address that only a broker's own word vouches for was never reached.
+fn advertised(
+    error: Error,
+    node: Option<NodeId>,
+    reconnect: &Reconnect,
+    is_bootstrap: bool,
+) -> Error {
+    match (error, node) {
+        (Error::Connect { address, source }, Some(node))
+            if !is_bootstrap && !reconnect.was_connected() =>
+        {
+            Error::AdvertisedAddress {
+                node: node.0,
+                address,
+                source,
+            }
+        }
+        (error, _) => error,
+    }
+}

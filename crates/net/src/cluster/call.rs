@@ -1,0 +1,150 @@
+//! Where a request goes, and the one way in which it is tried again.
+
+use klamm_codec::api::Request;
+use klamm_codec::messages::FindCoordinatorRequest;
+use klamm_codec::{ApiKey, ErrorCode};
+use tokio::time::{Instant, sleep};
+
+use super::Cluster;
+use crate::broker::Lane;
+use crate::connection::Connection;
+use crate::coordinator::{self, CoordinatorKind};
+use crate::error::Error;
+use crate::node::NodeId;
+use crate::route::{Route, Verdict};
+
+impl Cluster {
+    /// Sends a request where `route` says and tries again with backoff what can be tried again,
+    /// until `deadline`. `build` makes the request for the version that the broker speaks, `check`
+    /// judges the response.
+    ///
+    /// # Errors
+    /// [`Error::Broker`] for a refusal, [`Error::UnsupportedVersion`], or
+    /// [`Error::DeadlineExceeded`] with the last failure inside.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the retries; a request that is on its way may still be processed.
+    pub async fn call<R: Request>(
+        &self,
+        route: &Route,
+        deadline: Instant,
+        build: impl Fn(i16) -> R,
+        check: impl Fn(&R::Response) -> Verdict,
+    ) -> Result<R::Response, Error> {
+        let mut attempt = 0;
+        loop {
+            let error = match self.attempt(route, deadline, &build, &check).await {
+                Ok(response) => return Ok(response),
+                Err(error) => error,
+            };
+            let retriable = error.is_retriable() || error.code() == Some(ErrorCode::NOT_CONTROLLER);
+            if !retriable {
+                return Err(error);
+            }
+            self.forget_route(route);
+            let pause = self.inner.config.retry_backoff.jittered(attempt);
+            if Instant::now() + pause >= deadline {
+                return Err(Error::DeadlineExceeded {
+                    what: R::API.to_string(),
+                    last: Some(Box::new(error)),
+                });
+            }
+            sleep(pause).await;
+            attempt += 1;
+        }
+    }
+
+    async fn attempt<R: Request>(
+        &self,
+        route: &Route,
+        deadline: Instant,
+        build: &impl Fn(i16) -> R,
+        check: &impl Fn(&R::Response) -> Verdict,
+    ) -> Result<R::Response, Error> {
+        let connection = self.route(route, deadline).await?;
+        let version = connection.version(R::API)?;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let timeout = self.inner.config.request_timeout.min(left);
+        let response = connection
+            .request(&build(version), version, timeout)
+            .await?;
+        match check(&response) {
+            Verdict::Done => Ok(response),
+            Verdict::Retry(code) => Err(Error::broker(R::API, code, connection.address())),
+            Verdict::Fail(code, context) => Err(Error::broker(R::API, code, context)),
+        }
+    }
+
+    async fn route(&self, route: &Route, deadline: Instant) -> Result<Connection, Error> {
+        let snapshot = self.snapshot();
+        let node = match route {
+            Route::Any => None,
+            Route::Controller => snapshot.controller,
+            Route::Node(node) => Some(*node),
+            Route::Coordinator(kind, key) => {
+                let node = Box::pin(self.coordinator(*kind, key, deadline)).await?;
+                return self.connection(node, Lane::Group, deadline).await;
+            }
+            Route::Leader(topic, partition) => {
+                let topic = self.topic(topic, false, deadline).await?;
+                let leader = topic
+                    .partition(*partition)
+                    .and_then(|partition| partition.leader);
+                Some(leader.ok_or_else(|| {
+                    let context = format!("{}-{partition}", topic.name);
+                    Error::broker(ApiKey::METADATA, ErrorCode::LEADER_NOT_AVAILABLE, context)
+                })?)
+            }
+        };
+        match node {
+            Some(node) => self.connection(node, Lane::Control, deadline).await,
+            None => self.any_connection(deadline).await,
+        }
+    }
+
+    fn forget_route(&self, route: &Route) {
+        match route {
+            Route::Coordinator(kind, key) => self.forget_coordinator(*kind, key),
+            Route::Controller | Route::Leader(..) | Route::Node(_) => self.request_refresh(),
+            Route::Any => {}
+        }
+    }
+
+    /// The broker that coordinates `key`; looked up once and remembered.
+    ///
+    /// # Errors
+    /// [`Error::Broker`] without permission, [`Error::DeadlineExceeded`].
+    pub async fn coordinator(
+        &self,
+        kind: CoordinatorKind,
+        key: &str,
+        deadline: Instant,
+    ) -> Result<NodeId, Error> {
+        if let Some(node) = self.inner.coordinators.get(kind, key) {
+            return Ok(node);
+        }
+        let response = self
+            .call(
+                &Route::Any,
+                deadline,
+                |version| coordinator::request(kind, key, version),
+                |response| match coordinator::answer(response) {
+                    Ok(_) => Verdict::Done,
+                    Err(code) => Verdict::of(code, format!("{kind:?} {key}")),
+                },
+            )
+            .await?;
+        let node = coordinator::answer(&response)
+            .map_err(|code| Error::broker(FindCoordinatorRequest::API, code, key))?;
+        if self.snapshot().broker(node).is_none() {
+            self.request_refresh();
+        }
+        self.inner.coordinators.insert(kind, key, node);
+        Ok(node)
+    }
+
+    /// Forgets a coordinator that turned out to be none.
+    pub fn forget_coordinator(&self, kind: CoordinatorKind, key: &str) {
+        self.inner.coordinators.forget(kind, key);
+    }
+}

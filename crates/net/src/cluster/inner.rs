@@ -1,0 +1,180 @@
+//! What all handles of a cluster share.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::broker::{Lane, LaneKey, OwnerId, Pool};
+use crate::client_config::{ClientConfig, HostPort};
+use crate::connection::Connection;
+use crate::coordinator::Coordinators;
+use crate::error::Error;
+use crate::metadata::{self, Answer, Broker, ClusterSnapshot, SnapshotSender, TopicsInUse};
+use crate::node::NodeId;
+use crate::security::SecurityLayer;
+
+pub(crate) struct Inner {
+    pub(super) config: Arc<ClientConfig>,
+    pub(super) pool: Arc<Pool>,
+    pub(super) snapshot: SnapshotSender,
+    pub(super) topics: Arc<TopicsInUse>,
+    pub(super) coordinators: Coordinators,
+    /// Turns with every request that may go to any broker.
+    next_broker: Mutex<usize>,
+    pub(super) refresher: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let refresher = self
+            .refresher
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(task) = refresher.take() {
+            task.abort();
+        }
+    }
+}
+
+impl Inner {
+    pub(super) fn new(config: Arc<ClientConfig>, security: SecurityLayer) -> Self {
+        Self {
+            pool: Arc::new(Pool::new(Arc::clone(&config), security)),
+            snapshot: SnapshotSender::default(),
+            topics: Arc::default(),
+            coordinators: Coordinators::default(),
+            next_broker: Mutex::new(first_broker()),
+            refresher: Mutex::default(),
+            config,
+        }
+    }
+
+    pub(crate) fn snapshot(&self) -> Arc<ClusterSnapshot> {
+        Arc::clone(&self.snapshot.borrow())
+    }
+
+    pub(crate) fn publish(&self, answer: Answer) {
+        self.snapshot.send_modify(|snapshot| {
+            let next = snapshot.merged(answer, |topic| self.topics.contains(topic));
+            *snapshot = Arc::new(next);
+        });
+        let snapshot = self.snapshot();
+        let is_broker = |address: &HostPort| {
+            let mut brokers = snapshot.brokers.iter();
+            brokers.any(|broker| broker.address == *address)
+        };
+        self.pool
+            .retain(|address| self.config.bootstrap.contains(address) || is_broker(address));
+    }
+
+    /// Lets those who wait for metadata look at the last error.
+    pub(crate) fn metadata_failed(&self) {
+        self.snapshot.send_modify(|_| ());
+    }
+
+    pub(super) async fn connection(
+        &self,
+        node: NodeId,
+        lane: LaneKey,
+        deadline: Instant,
+    ) -> Result<Connection, Error> {
+        let snapshot = self.snapshot();
+        let Some(broker) = snapshot.broker(node) else {
+            self.topics.request_refresh();
+            return Err(Error::UnknownNode { node: node.0 });
+        };
+        let connected = self
+            .pool
+            .connection(&broker.address, Some(node), lane, deadline)
+            .await;
+        if connected.is_err() {
+            // It may have moved.
+            self.topics.request_refresh();
+        }
+        connected
+    }
+
+    /// A connection to a known broker, or to a bootstrap address when none of them answers.
+    pub(crate) async fn any_connection(
+        &self,
+        lane: LaneKey,
+        deadline: Instant,
+    ) -> Result<Connection, Error> {
+        for broker in self.in_turn() {
+            let connected = self
+                .pool
+                .connection(&broker.address, Some(broker.node), lane, deadline)
+                .await;
+            if connected.is_ok() {
+                return connected;
+            }
+        }
+        // Rebootstrap (KIP-899): none of the brokers that are known can be reached.
+        let mut failed = no_address();
+        for address in self.bootstrap_in_turn() {
+            match self.pool.connection(address, None, lane, deadline).await {
+                Ok(connection) => return Ok(connection),
+                Err(error) => failed = error,
+            }
+        }
+        Err(failed)
+    }
+
+    /// The brokers in the order in which to ask them: those that can be reached, as far as is known,
+    /// and of the others first the one whose last attempt is longest ago.
+    fn in_turn(&self) -> Vec<Broker> {
+        let mut brokers = self.snapshot().brokers.clone();
+        if !brokers.is_empty() {
+            let first = self.take_turn() % brokers.len();
+            brokers.rotate_left(first);
+        }
+        brokers.sort_by_cached_key(|broker| self.pool.away_since_attempt(&broker.address));
+        brokers
+    }
+
+    /// The first answer of any bootstrap address.
+    pub(super) async fn first_answer(&self, deadline: Instant) -> Result<Answer, Error> {
+        let mut failed = no_address();
+        for address in self.bootstrap_in_turn() {
+            match self.ask_bootstrap(address, deadline).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => failed = error,
+            }
+        }
+        Err(failed)
+    }
+
+    async fn ask_bootstrap(&self, address: &HostPort, deadline: Instant) -> Result<Answer, Error> {
+        let lane = LaneKey::new(Lane::Control, OwnerId::CLIENT);
+        let connection = self.pool.connection(address, None, lane, deadline).await?;
+        metadata::ask(&connection, &[], false, self.config.request_timeout).await
+    }
+
+    fn bootstrap_in_turn(&self) -> impl Iterator<Item = &HostPort> {
+        let addresses = &self.config.bootstrap;
+        let first = self.take_turn() % addresses.len().max(1);
+        addresses[first..].iter().chain(&addresses[..first])
+    }
+
+    fn take_turn(&self) -> usize {
+        let mut next = self
+            .next_broker
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *next = next.wrapping_add(1);
+        *next
+    }
+}
+
+fn no_address() -> Error {
+    Error::Bootstrap {
+        reason: "no address is given".to_owned(),
+    }
+}
+
+/// Clients that start together should not all turn to the same broker.
+fn first_broker() -> usize {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(0) as usize
+}

@@ -1,0 +1,120 @@
+//! Lanes, topics in use, leader hints: a cluster in memory.
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use klamm_net::{Broker, Cluster, Connection, HostPort, Lane, LeaderHint, NodeId};
+use klamm_testbroker::{ApiKey, TestBroker, TestBrokerBuilder};
+use support::{InMemory, PATIENCE, connect, eventually};
+use tokio::time::Instant;
+
+async fn start(builder: TestBrokerBuilder) -> (Arc<TestBroker>, InMemory) {
+    let broker = Arc::new(builder.start().await.unwrap());
+    let connector = InMemory::new(&broker);
+    (broker, connector)
+}
+
+async fn lane(cluster: &Cluster, lane: Lane) -> Connection {
+    let deadline = Instant::now() + PATIENCE;
+    let connected = cluster.connection(NodeId(1), lane, deadline).await;
+    connected.unwrap()
+}
+
+#[tokio::test]
+async fn each_owner_has_lanes_of_its_own_and_they_go_with_it() {
+    let (_broker, connector) = start(TestBroker::builder()).await;
+    let open = connector.open();
+    let cluster = connect(connector).await;
+    // The client itself: the bootstrap connection, and that to node 1 under its own address.
+    lane(&cluster, Lane::Control).await;
+    assert_eq!(open.load(Ordering::SeqCst), 2);
+    let first = cluster.with_own_lanes();
+    let second = cluster.with_own_lanes();
+    for owner in [&first, &second] {
+        lane(owner, Lane::Fetch).await;
+        lane(owner, Lane::Fetch).await;
+        lane(owner, Lane::Group).await;
+        lane(owner, Lane::Control).await;
+    }
+    assert_eq!(open.load(Ordering::SeqCst), 2 + 2 * 2);
+    let admin = cluster.with_all_lanes_own();
+    lane(&admin, Lane::Control).await;
+    assert_eq!(open.load(Ordering::SeqCst), 2 + 2 * 2 + 1);
+    let clone = first.clone();
+    drop(first);
+    lane(&clone, Lane::Fetch).await;
+    drop((clone, admin));
+    eventually("the lanes of dropped owners close", || {
+        open.load(Ordering::SeqCst) == 2 + 2
+    })
+    .await;
+    assert!(!lane(&second, Lane::Fetch).await.is_closed());
+    assert_eq!(open.load(Ordering::SeqCst), 2 + 2);
+    drop((cluster, second));
+    eventually("all connections close with the last handle", || {
+        open.load(Ordering::SeqCst) == 0
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_topic_is_in_use_as_long_as_one_of_its_owners_lives() {
+    let builder = TestBroker::builder().topic("orders", 1).topic("bills", 1);
+    let (_broker, connector) = start(builder).await;
+    let cluster = connect(connector).await;
+    let deadline = Instant::now() + PATIENCE;
+    let (first, second) = (cluster.with_own_lanes(), cluster.with_own_lanes());
+    first.topic("orders", false, deadline).await.unwrap();
+    first.topic("bills", false, deadline).await.unwrap();
+    second.topic("orders", false, deadline).await.unwrap();
+    drop(first);
+    let snapshot = cluster.refresh(deadline).await.unwrap();
+    assert!(snapshot.topic("orders").is_some());
+    assert!(snapshot.topic("bills").is_none());
+}
+
+#[tokio::test]
+async fn a_leader_hint_is_seen_at_once_and_checked_by_a_refresh() {
+    let (broker, connector) = start(TestBroker::builder().nodes(2).topic("orders", 1)).await;
+    let cluster = connect(connector).await;
+    let deadline = Instant::now() + PATIENCE;
+    let topic = cluster.topic("orders", false, deadline).await.unwrap();
+    let asked = broker.requests(ApiKey::METADATA);
+    let known = &topic.partitions[0];
+    let hint = LeaderHint {
+        topic: "orders".into(),
+        partition: 0,
+        leader: NodeId(3 - known.leader.unwrap().0),
+        leader_epoch: known.leader_epoch + 1,
+    };
+    let mut snapshots = cluster.watch();
+    snapshots.borrow_and_update();
+    cluster.leader_hints(std::slice::from_ref(&hint), &[]);
+    assert!(snapshots.has_changed().unwrap());
+    assert_eq!(cluster.snapshot().leader("orders", 0), Some(hint.leader));
+    eventually("a hint asks for metadata", || {
+        broker.requests(ApiKey::METADATA) > asked
+    })
+    .await;
+    // The brokers did not move it: their epoch is older than that of the hint.
+    cluster.refresh(deadline).await.unwrap();
+    assert_eq!(cluster.snapshot().leader("orders", 0), Some(hint.leader));
+    // One that names a broker which nobody knew before.
+    let endpoint = Broker {
+        node: NodeId(7),
+        address: HostPort {
+            host: "elsewhere".to_owned(),
+            port: 9092,
+        },
+        rack: None,
+    };
+    let hint = LeaderHint {
+        leader: NodeId(7),
+        leader_epoch: hint.leader_epoch + 1,
+        ..hint
+    };
+    cluster.leader_hints(&[hint], &[endpoint]);
+    assert_eq!(cluster.snapshot().leader("orders", 0), Some(NodeId(7)));
+}
