@@ -10,7 +10,10 @@ use crate::jars::Jars;
 use crate::kafka::Kafka;
 use crate::node::{Node, NodePlan};
 use crate::ports::{free_ports, random};
-use crate::properties::{CONTROLLER, PLAINTEXT, Properties, broker_defaults, listeners};
+use crate::properties::{
+    CONTROLLER, Listener, PLAINTEXT, PROXIED, Properties, broker_defaults, listeners,
+};
+use crate::proxy::Proxy;
 use crate::run_dir::{RunDir, mark_kept, tail};
 use crate::supervisor::{Streams, Supervised};
 use crate::version::Version;
@@ -31,6 +34,7 @@ pub struct KafkaBuilder {
     listeners: Vec<(String, String)>,
     format_arguments: Vec<String>,
     java_options: Vec<String>,
+    proxied: bool,
 }
 
 impl KafkaBuilder {
@@ -42,6 +46,7 @@ impl KafkaBuilder {
             listeners: vec![(PLAINTEXT.to_owned(), PLAINTEXT.to_owned())],
             format_arguments: Vec::new(),
             java_options: vec!["-Xmx1g".to_owned()],
+            proxied: false,
         }
     }
 
@@ -67,6 +72,13 @@ impl KafkaBuilder {
     pub fn listener(mut self, name: &str, protocol: &str) -> Self {
         self.listeners.push((name.to_owned(), protocol.to_owned()));
         self
+    }
+
+    /// Puts a fault proxy in front of every broker, on a plaintext listener of its own: clients that start from
+    /// [`Kafka::proxied_bootstrap`] pass through it, brokers among themselves do not.
+    pub fn proxied(mut self) -> Self {
+        self.proxied = true;
+        self.listener(PROXIED, PLAINTEXT)
     }
 
     /// Arguments for `StorageTool format`, such as `--add-scram …` or `--feature transaction.version=1`.
@@ -140,9 +152,15 @@ impl KafkaBuilder {
             common.set("zookeeper.session.timeout.ms", 6000);
             common.set("zookeeper.connect", format!("127.0.0.1:{zookeeper_port}"));
         }
-        let nodes = (1..)
-            .zip(&ports)
-            .map(|(id, ports)| self.plan(jars, &run_dir, &common, id, ports));
+        let proxies: Vec<Proxy> = ports
+            .iter()
+            .filter(|_| self.proxied)
+            .map(|ports| Proxy::start(ports[1 + self.proxied_listener()]))
+            .collect::<Result<_>>()?;
+        let nodes = (1..).zip(&ports).map(|(id, ports)| {
+            let proxy = proxies.get(id as usize - 1);
+            self.plan(jars, &run_dir, &common, id, ports, proxy)
+        });
         let nodes: Vec<Node> = nodes.collect::<Result<_>>()?;
         let zookeeper = if kraft {
             self.format(jars, &run_dir)?;
@@ -151,7 +169,13 @@ impl KafkaBuilder {
             Some(ZooKeeper::start(jars, &run_dir, *zookeeper_port)?)
         };
         nodes.iter().try_for_each(Node::start)?;
-        Ok(Kafka::new(nodes, zookeeper, jars.clone(), run_dir))
+        Ok(Kafka::new(nodes, proxies, zookeeper, jars.clone(), run_dir))
+    }
+
+    /// The place of the proxied listener among all.
+    fn proxied_listener(&self) -> usize {
+        let place = self.listeners.iter().position(|(name, _)| name == PROXIED);
+        place.expect("a proxied cluster has this listener")
     }
 
     fn plan(
@@ -161,24 +185,35 @@ impl KafkaBuilder {
         common: &Properties,
         id: i32,
         ports: &[u16],
+        proxy: Option<&Proxy>,
     ) -> Result<Node> {
         let folder = run_dir.folder(&format!("node-{id}"))?;
         let file = folder.join("server.properties");
         let (controller, ports) = ports.split_first().expect("the controller has a port");
-        let mut all: Vec<(String, String, u16)> = self
+        let mut all: Vec<Listener> = self
             .listeners
             .iter()
             .zip(ports)
-            .map(|((name, protocol), port)| (name.clone(), protocol.clone(), *port))
+            .map(|((name, protocol), port)| Listener {
+                name: name.clone(),
+                protocol: protocol.clone(),
+                port: *port,
+                advertised: proxy.filter(|_| name == PROXIED).map_or(*port, Proxy::port),
+            })
             .collect();
         let ports = all
             .iter()
-            .map(|(name, _, port)| (name.clone(), *port))
+            .map(|listener| (listener.name.clone(), listener.port))
             .collect();
 
         let mut properties = common.clone();
         if jars.version().has_kraft() {
-            all.push((CONTROLLER.to_owned(), PLAINTEXT.to_owned(), *controller));
+            all.push(Listener {
+                name: CONTROLLER.to_owned(),
+                protocol: PLAINTEXT.to_owned(),
+                port: *controller,
+                advertised: *controller,
+            });
             properties.set("node.id", id);
         } else {
             properties.set("broker.id", id);

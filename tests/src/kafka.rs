@@ -10,6 +10,7 @@ use crate::jars::Jars;
 use crate::java_oracle::JavaOracle;
 use crate::node::{Node, START_PATIENCE};
 use crate::ports::random;
+use crate::proxy::Proxy;
 use crate::run_dir::RunDir;
 use crate::tool::Tool;
 use crate::version::{DEFAULT_VERSION, Version};
@@ -18,10 +19,11 @@ use crate::zookeeper::ZooKeeper;
 
 /// A cluster of Apache Kafka. Dropping it kills the brokers and removes their data.
 ///
-/// Fields drop in this order: brokers, `ZooKeeper`, then the directory that they lived in.
+/// Fields drop in this order: brokers, proxies, `ZooKeeper`, then the directory that they lived in.
 #[derive(Debug)]
 pub struct Kafka {
     nodes: Vec<Node>,
+    proxies: Vec<Proxy>,
     _zookeeper: Option<ZooKeeper>,
     jars: Jars,
     run_dir: RunDir,
@@ -49,12 +51,14 @@ impl Kafka {
 
     pub(crate) fn new(
         nodes: Vec<Node>,
+        proxies: Vec<Proxy>,
         zookeeper: Option<ZooKeeper>,
         jars: Jars,
         run_dir: RunDir,
     ) -> Self {
         Self {
             nodes,
+            proxies,
             _zookeeper: zookeeper,
             jars,
             run_dir,
@@ -198,6 +202,34 @@ impl Kafka {
             .map(|node| format!("127.0.0.1:{}", node.port_of(listener)))
             .collect();
         addresses.join(",")
+    }
+
+    /// `host:port` of every broker's proxy, see [`KafkaBuilder::proxied`].
+    ///
+    /// # Panics
+    /// The cluster has none.
+    pub fn proxied_bootstrap(&self) -> String {
+        assert!(!self.proxies.is_empty(), "ask for `proxied` brokers");
+        let addresses = self.proxies.iter();
+        let addresses: Vec<String> = addresses
+            .map(|proxy| format!("127.0.0.1:{}", proxy.port()))
+            .collect();
+        addresses.join(",")
+    }
+
+    /// The proxy in front of the broker with this id, see [`KafkaBuilder::proxied`].
+    ///
+    /// # Panics
+    /// There is none.
+    pub fn proxy(&self, id: i32) -> &Proxy {
+        let place = usize::try_from(id - 1).ok();
+        let proxy = place.and_then(|place| self.proxies.get(place));
+        proxy.unwrap_or_else(|| panic!("broker {id} has no proxy: ask for `proxied` brokers"))
+    }
+
+    /// All proxies; that of the first broker first.
+    pub fn proxies(&self) -> &[Proxy] {
+        &self.proxies
     }
 
     /// All brokers; the id of the first is 1.

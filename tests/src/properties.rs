@@ -10,6 +10,18 @@ use crate::error::{Error, Result};
 /// Kafka's name for the listener that the harness and, unless told otherwise, the tests talk to.
 pub(crate) const PLAINTEXT: &str = "PLAINTEXT";
 pub(crate) const CONTROLLER: &str = "CONTROLLER";
+/// The listener that brokers advertise at their proxies' ports.
+pub(crate) const PROXIED: &str = "PROXIED";
+
+/// A listener of one node.
+#[derive(Clone, Debug)]
+pub(crate) struct Listener {
+    pub(crate) name: String,
+    pub(crate) protocol: String,
+    pub(crate) port: u16,
+    /// What the broker tells its clients to connect to.
+    pub(crate) advertised: u16,
+}
 
 /// Properties by name; what is set later wins.
 #[derive(Clone, Debug, Default)]
@@ -64,28 +76,37 @@ pub(crate) fn broker_defaults(nodes: usize) -> Properties {
     properties
 }
 
-/// The listeners of one node: `(name, protocol, port)`.
-pub(crate) fn listeners(listeners: &[(String, String, u16)]) -> Properties {
-    let join = |form: &dyn Fn(&(String, String, u16)) -> String, among: &dyn Fn(&str) -> bool| {
+/// The listeners of one node.
+pub(crate) fn listeners(listeners: &[Listener]) -> Properties {
+    let join = |form: &dyn Fn(&Listener) -> String, among: &dyn Fn(&Listener) -> bool| {
         let chosen: Vec<String> = listeners
             .iter()
-            .filter(|(name, ..)| among(name))
+            .filter(|listener| among(listener))
             .map(form)
             .collect();
         chosen.join(",")
     };
-    let address = |(name, _, port): &(String, String, u16)| format!("{name}://127.0.0.1:{port}");
+    let address = |name: &str, port: u16| format!("{name}://127.0.0.1:{port}");
     let mut properties = Properties::default();
-    properties.set("listeners", join(&address, &|_| true));
+    properties.set(
+        "listeners",
+        join(&|listener| address(&listener.name, listener.port), &|_| {
+            true
+        }),
+    );
     properties.set(
         "advertised.listeners",
-        join(&address, &|name| name != CONTROLLER),
+        join(
+            &|listener| address(&listener.name, listener.advertised),
+            &|listener| listener.name != CONTROLLER,
+        ),
     );
     properties.set(
         "listener.security.protocol.map",
-        join(&|(name, protocol, _)| format!("{name}:{protocol}"), &|_| {
-            true
-        }),
+        join(
+            &|listener| format!("{}:{}", listener.name, listener.protocol),
+            &|_| true,
+        ),
     );
     properties
 }
