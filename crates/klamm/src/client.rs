@@ -120,7 +120,7 @@ impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
             .field("cluster", &self.cluster)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
