@@ -80,7 +80,7 @@ impl Subscription {
             ..Self::default()
         };
         for _ in 0..count {
-            let topic = read_string(&mut reader, "subscribed topic")?;
+            let topic = read_topic(&mut reader, "name of a subscribed topic, of so many bytes,")?;
             subscription.topics.push(topic);
         }
         subscription.user_data = read_nullable_bytes(&mut reader)?;
@@ -92,7 +92,9 @@ impl Subscription {
         }
         if version >= 3 {
             let rack = reader.nullable_string(false, "rack")?;
-            subscription.rack = rack.map(|rack| String::from_utf8_lossy(rack).into_owned());
+            // What is no text is no broker's rack either.
+            let rack = rack.and_then(|rack| std::str::from_utf8(rack).ok());
+            subscription.rack = rack.map(str::to_owned);
         }
         Ok(subscription)
     }
@@ -145,9 +147,16 @@ fn read_version(reader: &mut Reader<'_>) -> Result<i16, DecodeError> {
     }
 }
 
-fn read_string(reader: &mut Reader<'_>, what: &'static str) -> Result<Arc<str>, DecodeError> {
+/// A topic's name; what can't be one is refused, so that what was read can be written again.
+fn read_topic(reader: &mut Reader<'_>, what: &'static str) -> Result<Arc<str>, DecodeError> {
     let bytes = reader.nullable_string(false, what)?.unwrap_or_default();
-    Ok(String::from_utf8_lossy(bytes).into())
+    match std::str::from_utf8(bytes) {
+        Ok(name) if !name.is_empty() => Ok(name.into()),
+        _ => Err(DecodeError::Invalid {
+            what,
+            value: bytes.len() as i64,
+        }),
+    }
 }
 
 fn read_nullable_bytes(reader: &mut Reader<'_>) -> Result<Option<Bytes>, DecodeError> {
@@ -168,7 +177,7 @@ fn read_topic_partitions(reader: &mut Reader<'_>) -> Result<TopicPartitions, Dec
     let count = reader.array_length(false, STRING_BYTES_MIN + 4, "topics")?;
     let mut topics = Vec::with_capacity(count);
     for _ in 0..count {
-        let topic = read_string(reader, "topic")?;
+        let topic = read_topic(reader, "name of a topic, of so many bytes,")?;
         let count = reader.array_length(false, 4, "partitions")?;
         let mut partitions = Vec::with_capacity(count);
         for _ in 0..count {
@@ -292,6 +301,18 @@ mod tests {
         assert_eq!(assignment.encode(), &expected[..]);
         assert_eq!(Assignment::decode(&expected), Ok(assignment));
         assert_eq!(Assignment::decode(&[]), Ok(Assignment::default()));
+    }
+
+    #[test]
+    fn a_topic_without_a_name_or_with_one_that_is_no_text_is_an_error() {
+        for name in [&[0xff, 0xff][..], &[0, 0], &[0, 1, 0xff]] {
+            let subscription = [&[0, 3, 0, 0, 0, 1][..], name, &[0xff; 16]].concat();
+            let error = Subscription::decode(&subscription).unwrap_err();
+            assert!(matches!(error, DecodeError::Invalid { .. }), "{error}");
+            let assignment = [&[0, 3, 0, 0, 0, 1][..], name, &[0; 8]].concat();
+            let error = Assignment::decode(&assignment).unwrap_err();
+            assert!(matches!(error, DecodeError::Invalid { .. }), "{error}");
+        }
     }
 
     #[test]
