@@ -183,6 +183,8 @@ impl Frame {
         {
             return Err(limit.exceeded());
         }
+        // At once: growing from block to block would copy what is there, and take memory that was not touched yet.
+        out.reserve(self.room(input).min(limit.end - start));
         loop {
             let word = u32::from_le_bytes(*take(input)?);
             if word == 0 {
@@ -217,6 +219,34 @@ impl Frame {
         Ok(())
     }
 
+    /// What the frame at the start of `input` may come to. All blocks but the last are full, mostly.
+    fn room(&self, mut input: &[u8]) -> usize {
+        let mut room = 0_usize;
+        while let Ok(word) = take(&mut input) {
+            let word = u32::from_le_bytes(*word);
+            let length = (word & !STORED) as usize;
+            let checksum = if self.block_checksums { 4 } else { 0 };
+            let Some(rest) = input.get(length + checksum..) else {
+                break;
+            };
+            if word == 0 {
+                break;
+            }
+            input = rest;
+            room += if word & STORED == 0 {
+                self.block_room(length)
+            } else {
+                length
+            };
+        }
+        room
+    }
+
+    /// What a compressed block may come to. No byte of it stands for more than 255, so a small one can't ask for 4 MiB.
+    fn block_room(&self, length: usize) -> usize {
+        self.block_max.min(length.saturating_mul(255))
+    }
+
     /// Decodes one block at the end of `out`, of which `start..` belongs to this frame.
     ///
     /// Room for the block is zeroed first: the crate's decoder once showed old bytes of its output for
@@ -229,8 +259,7 @@ impl Frame {
         out: &mut Vec<u8>,
     ) -> Result<(), DecompressError> {
         let at = out.len();
-        // No byte of a block stands for more than 255, so a small block can't ask for 4 MiB.
-        let room_max = self.block_max.min(block.len().saturating_mul(255));
+        let room_max = self.block_room(block.len());
         let room = room_max.min(limit.end - at);
         out.resize(at + room, 0);
         let (before, target) = out.split_at_mut(at);
