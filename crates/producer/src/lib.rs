@@ -43,6 +43,6 @@ pub use hooks::{DeliveryReport, Interceptor, RecordBuf};
 pub use klamm_codec::batch::Header;
 pub use klamm_codec::compress::Compression;
 pub use partitioner::{Partitioner, Partitioning, TopicPartitions};
-pub use producer::Producer;
+pub use producer::{Producer, SendRecord};
 pub use record::Record;
 pub use stats::{LatencyHistogram, ProducerStats};

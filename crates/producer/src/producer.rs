@@ -1,6 +1,10 @@
 //! The producer that applications hold.
 
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use klamm_net::Cluster;
@@ -63,21 +67,13 @@ impl Producer {
     ///
     /// # Cancel safety
     /// A future that is dropped before it is ready has not accepted the record.
-    pub async fn send(&self, record: Record<'_>) -> Result<Delivery, Error> {
-        if self.inner.shared.has_interceptors() {
-            return Box::pin(self.send_intercepted(record)).await;
+    #[inline]
+    pub fn send<'a>(&'a self, record: Record<'a>) -> SendRecord<'a> {
+        SendRecord {
+            producer: self,
+            record,
+            waiting: None,
         }
-        match self.inner.shared.try_append(&record, &mut None) {
-            Ok(delivery) => Ok(delivery),
-            Err(Refused::Failed(error)) => Err(error),
-            Err(_) => Box::pin(self.send_waiting(record)).await,
-        }
-    }
-
-    async fn send_intercepted(&self, record: Record<'_>) -> Result<Delivery, Error> {
-        let record = self.inner.shared.intercept(&record);
-        let headers = record.borrowed_headers();
-        self.send_waiting(record.as_record(&headers)).await
     }
 
     /// Sends records one after the other, as [`send`](Self::send) does; each has a result of its
@@ -98,7 +94,17 @@ impl Producer {
         results
     }
 
+    /// Sends a record that has to wait for something, or that interceptors are to see.
     async fn send_waiting(&self, record: Record<'_>) -> Result<Delivery, Error> {
+        if !self.inner.shared.has_interceptors() {
+            return self.send_as_it_is(record).await;
+        }
+        let record = self.inner.shared.intercept(&record);
+        let headers = record.borrowed_headers();
+        self.send_as_it_is(record.as_record(&headers)).await
+    }
+
+    async fn send_as_it_is(&self, record: Record<'_>) -> Result<Delivery, Error> {
         let shared = &self.inner.shared;
         let started = Instant::now();
         let deadline = started + shared.settings.config.max_block;
@@ -106,7 +112,7 @@ impl Producer {
         loop {
             match shared.try_append(&record, &mut granted) {
                 Ok(delivery) => return Ok(delivery),
-                Err(Refused::Failed(error)) => return Err(error),
+                Err(Refused::Failed(error)) => return Err(*error),
                 Err(Refused::NoTopic) => {
                     let topic = shared.cluster.topic(record.topic, true, deadline).await?;
                     shared.update_topic(&topic);
@@ -145,7 +151,7 @@ impl Producer {
         appended.map_err(|refused| {
             let topic = record.topic.to_owned();
             match refused {
-                Refused::Failed(error) => error,
+                Refused::Failed(error) => *error,
                 Refused::NoTopic => Error::TopicNotReady { topic },
                 Refused::NoMemory(_) => {
                     shared.hurry();
@@ -196,5 +202,56 @@ impl Producer {
             timeout: timeout_after,
             unfinished,
         })
+    }
+}
+
+/// The future of [`Producer::send`].
+///
+/// Written by hand, so that a record that has to wait for nothing is appended from where the caller
+/// has put it, without being copied into an `async fn` first.
+#[must_use = "a record is not sent before this is awaited"]
+pub struct SendRecord<'a> {
+    producer: &'a Producer,
+    record: Record<'a>,
+    waiting: Option<Pin<Box<Waiting<'a>>>>,
+}
+
+type Waiting<'a> = dyn Future<Output = Result<Delivery, Error>> + Send + 'a;
+
+impl Future for SendRecord<'_> {
+    type Output = Result<Delivery, Error>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let shared = &this.producer.inner.shared;
+        if this.waiting.is_none()
+            && !shared.has_interceptors()
+            && let Ok(delivery) = shared.try_append(&this.record, &mut None)
+        {
+            return Poll::Ready(Ok(delivery));
+        }
+        this.poll_waiting(context)
+    }
+}
+
+impl SendRecord<'_> {
+    #[cold]
+    #[inline(never)]
+    fn poll_waiting(&mut self, context: &mut Context<'_>) -> Poll<Result<Delivery, Error>> {
+        let (producer, record) = (self.producer, self.record);
+        let waiting = self
+            .waiting
+            .get_or_insert_with(|| Box::pin(producer.send_waiting(record)));
+        waiting.as_mut().poll(context)
+    }
+}
+
+impl fmt::Debug for SendRecord<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SendRecord")
+            .field("record", &self.record)
+            .field("is_waiting", &self.waiting.is_some())
+            .finish_non_exhaustive()
     }
 }

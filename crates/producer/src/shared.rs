@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use klamm_codec::ErrorCode;
 use klamm_net::{Cluster, ClusterSnapshot, Topic};
 
-use crate::accumulator::{Append, AppendContext, Topics};
+use crate::accumulator::{Append, AppendContext, NoPartition, TopicQueues, Topics};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::delivery::Delivery;
@@ -34,12 +34,30 @@ pub(crate) struct Shared {
     pub(crate) ended: OnceLock<Error>,
 }
 
+#[cold]
+fn no_partition(queues: &TopicQueues, partition: i32) -> Refused {
+    let error = Error::InvalidPartition {
+        topic: queues.name.to_string(),
+        partition,
+        partition_count: queues.partitions.len(),
+    };
+    error.into()
+}
+
 /// Why a record was not appended.
 pub(crate) enum Refused {
     /// The topic has no queues yet, or no longer.
     NoTopic,
     NoMemory(usize),
-    Failed(Error),
+    /// In a box, so that what `try_append` returns is small.
+    Failed(Box<Error>),
+}
+
+impl From<Error> for Refused {
+    #[cold]
+    fn from(error: Error) -> Self {
+        Self::Failed(Box::new(error))
+    }
 }
 
 impl Shared {
@@ -66,48 +84,55 @@ impl Shared {
         granted: &mut Option<Reservation>,
     ) -> Result<Delivery, Refused> {
         if let Some(ended) = self.ended.get() {
-            return Err(Refused::Failed(ended.clone()));
+            return Err(ended.clone().into());
         }
         let record_bytes_max = record.bytes_max();
         if record_bytes_max > self.settings.record_bytes_max {
-            return Err(Refused::Failed(Error::RecordTooLarge {
-                topic: record.topic.to_owned(),
-                bytes: record_bytes_max,
-                limit: self.settings.record_bytes_max,
-            }));
+            return Err(self.too_large(record, record_bytes_max));
         }
-        let appended = self.topics.with(record.topic, |queues| {
-            loop {
-                let (queue, sticky) = queues
-                    .choose(record, &self.settings.config)
-                    .map_err(Refused::Failed)?;
-                let context = AppendContext {
-                    memory: &self.memory,
-                    clock: &self.clock,
-                    unfinished: &self.unfinished,
-                    hooks: &self.hooks,
-                    batch_bytes_max: self.settings.batch_bytes_max,
-                    record_bytes_max,
-                    sticky,
-                };
-                let (result, signal) = match queue.append(record, granted, &context) {
-                    Append::Appended { delivery, signal } => (Some(Ok(delivery)), signal),
-                    Append::NoMemory { wanted, signal } => {
-                        (Some(Err(Refused::NoMemory(wanted))), signal)
-                    }
-                    Append::Switch { signal } => (None, signal),
-                    Append::Ended => (Some(Err(Refused::NoTopic)), false),
-                };
-                if signal {
-                    self.inbox.signal(queue);
+        let Some(queues) = self.topics.get(record.topic) else {
+            return Err(Refused::NoTopic);
+        };
+        loop {
+            let (queue, sticky) = match queues.choose(record, &self.settings.config) {
+                Ok(chosen) => chosen,
+                Err(NoPartition(partition)) => return Err(no_partition(queues, partition)),
+            };
+            let context = AppendContext {
+                memory: &self.memory,
+                clock: &self.clock,
+                unfinished: &self.unfinished,
+                hooks: &self.hooks,
+                batch_bytes_max: self.settings.batch_bytes_max,
+                record_bytes_max,
+                sticky,
+            };
+            let (result, signal) = match queue.append(record, granted, &context) {
+                Append::Appended { delivery, signal } => (Some(Ok(delivery)), signal),
+                Append::NoMemory { wanted, signal } => {
+                    (Some(Err(Refused::NoMemory(wanted))), signal)
                 }
-                match result {
-                    Some(result) => return result,
-                    None => queues.leave(queue, self.settings.config.sticky_order()),
-                }
+                Append::Switch { signal } => (None, signal),
+                Append::Ended => (Some(Err(Refused::NoTopic)), false),
+            };
+            if signal {
+                self.inbox.signal(queue);
             }
-        });
-        appended.unwrap_or(Err(Refused::NoTopic))
+            match result {
+                Some(result) => return result,
+                None => queues.leave(queue, self.settings.config.sticky_order()),
+            }
+        }
+    }
+
+    #[cold]
+    fn too_large(&self, record: &Record<'_>, bytes: usize) -> Refused {
+        let error = Error::RecordTooLarge {
+            topic: record.topic.to_owned(),
+            bytes,
+            limit: self.settings.record_bytes_max,
+        };
+        error.into()
     }
 
     pub(crate) fn has_interceptors(&self) -> bool {
@@ -137,11 +162,13 @@ impl Shared {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let known = self.topics.get(&topic.name);
-        let current = known.as_ref().is_some_and(|known| {
+        let current = known.is_some_and(|known| {
             known.id == topic.id && known.partitions.len() >= topic.partitions.len()
         });
         if !current && !topic.partitions.is_empty() {
-            let queues = self.inbox.register(topic, known.as_deref(), &self.settings);
+            let queues = self
+                .inbox
+                .register(topic, known.map(Arc::as_ref), &self.settings);
             self.topics.insert(Arc::new(queues));
         }
     }

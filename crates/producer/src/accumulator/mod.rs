@@ -3,7 +3,9 @@
 mod fill;
 mod queue;
 mod topic;
+mod topics;
 
 pub(crate) use fill::Fill;
 pub(crate) use queue::{Append, AppendContext, Batch, PartitionQueue, QueueView};
-pub(crate) use topic::{TopicQueues, Topics};
+pub(crate) use topic::{NoPartition, TopicQueues};
+pub(crate) use topics::Topics;

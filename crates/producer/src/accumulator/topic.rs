@@ -1,16 +1,13 @@
-//! The queues of a topic and of all topics, and the choice of the partition.
+//! The queues of a topic, and the choice of the partition.
 
-use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use arc_swap::ArcSwap;
 use klamm_net::TopicId;
 
 use super::queue::PartitionQueue;
 use crate::config::ProducerConfig;
-use crate::error::Error;
 use crate::partitioner::Availability;
 use crate::partitioner::sticky::{self, Order};
 use crate::record::Record;
@@ -28,6 +25,10 @@ pub(crate) struct TopicQueues {
     turn: AtomicUsize,
     random: AtomicU64,
 }
+
+/// The topic has no such partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NoPartition(pub(crate) i32);
 
 impl TopicQueues {
     pub(crate) fn new(name: Arc<str>, id: TopicId, partitions: Vec<Arc<PartitionQueue>>) -> Self {
@@ -54,7 +55,7 @@ impl TopicQueues {
         &self,
         record: &Record<'_>,
         config: &ProducerConfig,
-    ) -> Result<(&Arc<PartitionQueue>, bool), Error> {
+    ) -> Result<(&Arc<PartitionQueue>, bool), NoPartition> {
         let picked = record.partition.or_else(|| {
             let ignore_keys = config.partitioner_ignore_keys;
             config.partitioning.pick(record, ignore_keys, self)
@@ -63,12 +64,8 @@ impl TopicQueues {
             let index = self.sticky.load(Ordering::Relaxed) % self.partitions.len();
             return Ok((&self.partitions[index], true));
         };
-        let invalid = || Error::InvalidPartition {
-            topic: self.name.to_string(),
-            partition,
-            partition_count: self.partitions.len(),
-        };
-        Ok((self.partition(partition).ok_or_else(invalid)?, false))
+        let queue = self.partition(partition);
+        Ok((queue.ok_or(NoPartition(partition))?, false))
     }
 
     /// The next partition with a leader, or the next one if none has any.
@@ -111,37 +108,6 @@ impl TopicQueues {
     }
 }
 
-/// The topics that have been produced to; read without a lock.
-#[derive(Debug, Default)]
-pub(crate) struct Topics {
-    by_name: ArcSwap<ByName>,
-}
-
-type ByName = HashMap<Arc<str>, Arc<TopicQueues>, foldhash::fast::RandomState>;
-
-impl Topics {
-    /// Hands the queues of `name` to `act`, without counting references.
-    #[inline]
-    pub(crate) fn with<T>(&self, name: &str, act: impl FnOnce(&TopicQueues) -> T) -> Option<T> {
-        self.by_name.load().get(name).map(|queues| act(queues))
-    }
-
-    pub(crate) fn get(&self, name: &str) -> Option<Arc<TopicQueues>> {
-        self.by_name.load().get(name).cloned()
-    }
-
-    pub(crate) fn all(&self) -> Vec<Arc<TopicQueues>> {
-        self.by_name.load().values().cloned().collect()
-    }
-
-    /// Adds or replaces the queues of a topic. The caller makes sure that there is one writer.
-    pub(crate) fn insert(&self, queues: Arc<TopicQueues>) {
-        let mut by_name = ByName::clone(&self.by_name.load());
-        by_name.insert(Arc::clone(&queues.name), queues);
-        self.by_name.store(Arc::new(by_name));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use klamm_net::TopicPartition;
@@ -177,14 +143,8 @@ mod tests {
         let config = ProducerConfig::default();
         for partition in [-1, 3] {
             let record = Record::to("orders").partition(partition);
-            let error = topic.choose(&record, &config).unwrap_err();
-            assert!(matches!(
-                error,
-                Error::InvalidPartition {
-                    partition_count: 3,
-                    ..
-                }
-            ));
+            let refused = topic.choose(&record, &config).unwrap_err();
+            assert_eq!(refused, NoPartition(partition));
         }
         for partitioning in [Partitioning::Default, Partitioning::RoundRobin] {
             let record = Record::to("orders").partition(2).key("k");
