@@ -55,3 +55,7 @@ fuzz target="all" seconds="60":
 # A real Kafka for the hand until Ctrl-C, such as `just kafka --nodes 3`.
 kafka *arguments:
     cargo run --package klamm-tests --bin kafka -- {{ arguments }}
+
+# How long a partition stands still after each kind of trouble; wants a machine with nothing else to do.
+recovery:
+    cargo test --package klamm-producer --test recovery -- --ignored --nocapture

@@ -417,3 +417,67 @@ proptest! {
         prop_assert!(world.broker.log.is_sorted(), "order: {:?}", world.broker.log);
     }
 }
+
+#[test]
+fn parts_take_over_the_sequences_of_the_whole_and_go_before_what_followed_it() {
+    let mut sequences = known();
+    let mut ids = ProducerIds::Known(KEY);
+    for batch in 0..3 {
+        send_new(&mut sequences, &mut ids, batch, 10);
+    }
+    assert!(sequences.divisible().is_some());
+    sequences.split(|whole| vec![(whole + 100, 4), (whole + 200, 6)]);
+    // The broker expected what is cut now.
+    for _ in 1..3 {
+        assert!(sequences.answered(Answer::OutOfOrder).is_none());
+    }
+    let order = [(100, 0), (200, 4), (1, 10), (2, 20)];
+    for (batch, sequence) in order {
+        let sent = resend(&mut sequences, &mut ids);
+        assert_eq!(sent, Some((batch, 0, sequence)));
+    }
+    for (batch, _) in order {
+        assert_eq!(sequences.answered(Answer::Written).unwrap().batch, batch);
+    }
+    assert_eq!(send_new(&mut sequences, &mut ids, 3, 1), (0, 30));
+}
+
+#[test]
+fn parts_cross_the_end_of_the_sequence_numbers() {
+    let mut sequences = known();
+    let mut ids = ProducerIds::Known(KEY);
+    sequences.next_sequence = i32::MAX - 2;
+    send_new(&mut sequences, &mut ids, 0, 10);
+    sequences.split(|_| vec![(1, 5), (2, 5)]);
+    assert_eq!(resend(&mut sequences, &mut ids), Some((1, 0, i32::MAX - 2)));
+    assert_eq!(resend(&mut sequences, &mut ids), Some((2, 0, 2)));
+}
+
+#[test]
+fn what_may_be_in_the_log_is_not_split() {
+    let mut sequences = known();
+    let mut ids = ProducerIds::Known(KEY);
+    send_new(&mut sequences, &mut ids, 0, 10);
+    sequences.answered(Answer::Lost);
+    resend(&mut sequences, &mut ids);
+    assert!(sequences.divisible().is_none());
+    sequences.answered(Answer::Refused);
+    send_new(&mut sequences, &mut ids, 1, 1);
+    assert!(sequences.divisible().is_none(), "a single record");
+}
+
+#[test]
+fn parts_keep_their_order_without_idempotence() {
+    let mut sequences = Sequences::default();
+    let mut ids = ProducerIds::Off;
+    assert!(sequences.prepare_new(&mut ids));
+    sequences.sent(Stamped::new(0, None, 9));
+    sequences.split(|_| vec![(1, 3), (2, 3), (3, 3)]);
+    for answer in [Answer::Retry, Answer::Lost, Answer::Written] {
+        let first = sequences.next_resend(&mut ids).unwrap();
+        assert_eq!(first.batch, 1);
+        sequences.sent(first);
+        sequences.answered(answer);
+    }
+    assert_eq!(sequences.next_resend(&mut ids).unwrap().batch, 2);
+}
