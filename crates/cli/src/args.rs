@@ -18,7 +18,13 @@ pub(crate) struct Cli {
 #[derive(Args, Debug)]
 pub(crate) struct ClusterArgs {
     /// Addresses to find the cluster through, separated by commas [default: localhost:9092]
-    #[arg(short, long, global = true, value_name = "HOST:PORT")]
+    #[arg(
+        short,
+        long,
+        alias = "broker-list",
+        global = true,
+        value_name = "HOST:PORT"
+    )]
     pub(crate) bootstrap_server: Option<String>,
     /// A property by the name that every Kafka client knows, such as request.timeout.ms=5000; repeatable, and wins over
     /// other options
@@ -40,6 +46,9 @@ pub(crate) enum Command {
     /// Measure throughput, latency, CPU and memory
     #[command(subcommand)]
     Perf(PerfCommand),
+    /// Stand in for the programs of Apache Kafka's system tests
+    #[command(subcommand)]
+    Verify(VerifyCommand),
 }
 
 #[derive(Args, Debug)]
@@ -200,6 +209,45 @@ pub(crate) struct PerfLatencyArgs {
     /// As with perf produce; but records do not wait for others [default linger: 0]
     #[command(flatten)]
     pub(crate) producer: ProducerArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum VerifyCommand {
+    /// Send the numbers from 0 and tell of each what became of it (`VerifiableProducer`)
+    Producer(VerifyProducerArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct VerifyProducerArgs {
+    /// Topic to send to
+    #[arg(long)]
+    pub(crate) topic: String,
+    /// How many records; -1 is without end
+    #[arg(long, default_value_t = -1, allow_negative_numbers = true)]
+    pub(crate) max_messages: i64,
+    /// Most records a second, about; -1 is without limit
+    #[arg(long, default_value_t = -1, allow_negative_numbers = true)]
+    pub(crate) throughput: i64,
+    /// Who must have a record before it counts as sent: 0, 1 or -1 for all
+    #[arg(long, default_value_t = -1, allow_negative_numbers = true, value_parser = clap::value_parser!(i16).range(-1..=1))]
+    pub(crate) acks: i16,
+    /// Timestamp of the first record in ms since the epoch; later ones grow; -1 is the time of sending
+    #[arg(
+        long,
+        default_value_t = -1,
+        allow_negative_numbers = true,
+        value_name = "MS"
+    )]
+    pub(crate) message_create_time: i64,
+    /// Written before each value, with a dot
+    #[arg(long, allow_negative_numbers = true)]
+    pub(crate) value_prefix: Option<i32>,
+    /// Keys from 0 up to this number, over and over; without, there are none
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) repeating_keys: Option<u64>,
+    /// Java properties file; wins over the options
+    #[arg(long, alias = "producer.config", value_name = "FILE")]
+    pub(crate) command_config: Option<std::path::PathBuf>,
 }
 
 impl ConsumeArgs {

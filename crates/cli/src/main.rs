@@ -1,4 +1,4 @@
-//! The `klamm` command: produce, consume, topics and perf for Apache Kafka.
+//! The `klamm` command: produce, consume, topics, perf and verify for Apache Kafka.
 //!
 //! Owns: the command line, what is printed, exit codes. All that concerns Kafka is in the library.
 //!
@@ -14,6 +14,7 @@ mod perf;
 mod produce;
 mod session;
 mod topics;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -46,5 +47,6 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Consume(args) => consume::run(cli.cluster, args).await,
         Command::Topics { command } => topics::run(cli.cluster, command).await,
         Command::Perf(command) => perf::run(cli.cluster, command).await,
+        Command::Verify(command) => verify::run(cli.cluster, command).await,
     }
 }

@@ -5,3 +5,4 @@ mod harness;
 mod perf;
 mod records;
 mod topics;
+mod verify;

@@ -1,0 +1,39 @@
+//! `klamm verify`: the programs by which Apache Kafka's system tests judge a client.
+//!
+//! Each keeps to the contract of the Java program that it stands in for: its flags, newline JSON with its
+//! field names on standard output, all else on standard error, and a clean end on SIGINT and SIGTERM.
+
+mod json;
+mod producer;
+
+use crate::args::{ClusterArgs, VerifyCommand};
+use crate::failure::Failure;
+
+pub(crate) async fn run(cluster: ClusterArgs, command: VerifyCommand) -> Result<(), Failure> {
+    match command {
+        VerifyCommand::Producer(args) => producer::run(cluster, args).await,
+    }
+}
+
+/// Waits until the program is asked to end.
+async fn asked_to_end() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+/// The properties in a Java properties file (`--command-config`).
+fn read_properties(path: &std::path::Path) -> Result<Vec<(String, String)>, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::Usage(format!("cannot read {}: {error}", path.display())))?;
+    Ok(klamm::config::PropertySet::read_file_text(&text)?)
+}
