@@ -96,6 +96,16 @@ macro_rules! apis {
                 }
             }
 
+            /// Whether a response of `version` has a header with tagged fields; `None` for an API that
+            /// is not in the table.
+            #[must_use]
+            pub fn has_flexible_response(self, version: i16) -> Option<bool> {
+                match self.0 {
+                    $($key => Some(<$response as HeaderVersion>::header_version(version) >= 1),)*
+                    _ => None,
+                }
+            }
+
             /// The versions that klamm speaks.
             #[must_use]
             pub const fn versions(self) -> Option<VersionRange> {

@@ -27,7 +27,9 @@ pub mod primitive;
 pub mod produce_request;
 #[cfg(test)]
 mod testing;
+mod throttle;
 
 pub use api::{ApiKey, VersionRange};
 pub use error_code::ErrorCode;
 pub use primitive::DecodeError;
+pub use throttle::throttle_time;

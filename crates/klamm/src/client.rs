@@ -7,7 +7,7 @@ use std::time::Duration;
 use klamm_admin::Admin;
 use klamm_consumer::{ConsumerBuilder, ConsumerConfig};
 use klamm_net::config::{PropertySet, Role};
-use klamm_net::{Backoff, ClientConfig, Cluster, Connector, Sasl};
+use klamm_net::{Backoff, ClientConfig, ClientStats, Cluster, Connector, Sasl};
 use klamm_producer::ProducerBuilder;
 
 use crate::error::Error;
@@ -109,6 +109,13 @@ impl Client {
             .config(ConsumerConfig::from_properties(&set)))
     }
 
+    /// What went over the connections of this client and of what was built from it, per broker and API:
+    /// requests, errors, bytes, latencies, reconnects, throttle time.
+    #[must_use]
+    pub fn stats(&self) -> ClientStats {
+        self.cluster.stats()
+    }
+
     /// An admin, ready for use.
     #[must_use]
     pub fn admin(&self) -> Admin {
@@ -165,9 +172,25 @@ impl ClientBuilder {
         self.set(|config| config.connection_setup_timeout = timeout)
     }
 
+    /// Closes connections that nobody has used for so long (`connections.max.idle.ms`; 9 min);
+    /// `None`: never.
+    pub fn connections_max_idle(self, idle: Option<Duration>) -> Self {
+        self.set(|config| config.connections_max_idle = idle)
+    }
+
     /// Refresh of metadata even without errors (`metadata.max.age.ms`; 5 min).
     pub fn metadata_max_age(self, age: Duration) -> Self {
         self.set(|config| config.metadata_max_age = age)
+    }
+
+    /// Whether to start again from the bootstrap addresses when no known broker answers, or when there
+    /// has been no metadata for `trigger` (`metadata.recovery.strategy`; rebootstrap, and
+    /// `metadata.recovery.rebootstrap.trigger.ms`; 5 min; KIP-899 and KIP-1102); `None`: never.
+    pub fn rebootstrap(self, trigger: Option<Duration>) -> Self {
+        self.set(|config| {
+            config.rebootstrap = trigger.is_some();
+            config.rebootstrap_trigger = trigger.unwrap_or(config.rebootstrap_trigger);
+        })
     }
 
     /// Largest response accepted, in bytes (no Java property; 100 MiB). A broker that announces a

@@ -1,6 +1,8 @@
 //! From Kafka's property names to the client's settings; those of producers and consumers are read
 //! where they live.
 
+use std::time::Duration;
+
 use klamm_net::config::{Findings, Problem, PropertySet, checks};
 use klamm_net::{Backoff, ClientConfig, Security};
 
@@ -40,6 +42,10 @@ pub(crate) fn client_config(set: &PropertySet) -> Result<ClientConfig, Error> {
             &mut config.connection_setup_timeout_max,
         ),
         ("metadata.max.age.ms", &mut config.metadata_max_age),
+        (
+            "metadata.recovery.rebootstrap.trigger.ms",
+            &mut config.rebootstrap_trigger,
+        ),
     ];
     for (name, setting) in durations {
         if let Some(duration) = set.duration_ms(name) {
@@ -47,6 +53,12 @@ pub(crate) fn client_config(set: &PropertySet) -> Result<ClientConfig, Error> {
         }
     }
     config.security = Security::from_properties(set)?;
+    if let Some(idle_ms) = set.i64("connections.max.idle.ms") {
+        config.connections_max_idle = u64::try_from(idle_ms).ok().map(Duration::from_millis);
+    }
+    if let Some(strategy) = set.str("metadata.recovery.strategy") {
+        config.rebootstrap = strategy == "rebootstrap";
+    }
     let mut findings = Findings::new();
     let Backoff { initial, max } = config.retry_backoff;
     config.retry_backoff.initial = checks::retry_backoff(initial, max, &mut findings);
@@ -80,6 +92,8 @@ mod tests {
             ("client.id", "billing"),
             ("request.timeout.ms", "1500"),
             ("retry.backoff.ms", "5000"),
+            ("connections.max.idle.ms", "-1"),
+            ("metadata.recovery.strategy", "NONE"),
         ])
         .unwrap();
         let addresses: Vec<_> = config.bootstrap.iter().map(ToString::to_string).collect();
@@ -89,6 +103,8 @@ mod tests {
         // As in Java, never above the maximum.
         assert_eq!(config.retry_backoff.initial, Duration::from_secs(1));
         assert_eq!(config.default_api_timeout, Duration::from_secs(60));
+        assert_eq!(config.connections_max_idle, None);
+        assert!(!config.rebootstrap);
     }
 
     #[test]

@@ -89,8 +89,17 @@ pub struct ClientConfig {
     pub connection_setup_timeout: Duration,
     /// What that limit grows to (`socket.connection.setup.timeout.max.ms`, 30 s).
     pub connection_setup_timeout_max: Duration,
+    /// A connection that nobody has used for so long is closed (`connections.max.idle.ms`, 9 min);
+    /// `None`: never.
+    pub connections_max_idle: Option<Duration>,
     /// Refresh of metadata even without errors (`metadata.max.age.ms`, 5 min).
     pub metadata_max_age: Duration,
+    /// Whether to start again from `bootstrap` when no known broker answers
+    /// (`metadata.recovery.strategy`, rebootstrap; KIP-899).
+    pub rebootstrap: bool,
+    /// The same when there has been no metadata for so long, although brokers can be reached
+    /// (`metadata.recovery.rebootstrap.trigger.ms`, 5 min; KIP-1102).
+    pub rebootstrap_trigger: Duration,
     /// Largest response accepted, in bytes (100 MiB).
     pub response_bytes_max: usize,
     /// TLS and SASL (`security.protocol`; neither).
@@ -124,7 +133,10 @@ impl ClientConfig {
             },
             connection_setup_timeout: Duration::from_secs(10),
             connection_setup_timeout_max: Duration::from_secs(30),
+            connections_max_idle: Some(Duration::from_secs(540)),
             metadata_max_age: Duration::from_secs(300),
+            rebootstrap: true,
+            rebootstrap_trigger: Duration::from_secs(300),
             response_bytes_max: 100 << 20,
             security: Security::default(),
             connector: Arc::new(TcpConnector::default()),

@@ -225,4 +225,30 @@ mod tests {
         assert!(stream.nodelay().unwrap());
         assert!(SockRef::from(&stream).keepalive().unwrap());
     }
+
+    #[tokio::test]
+    async fn a_name_leads_to_whichever_of_its_addresses_is_listened_on() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let connector = TcpConnector::default();
+        // On many machines `localhost` is ::1 as well, where nobody listens.
+        for _ in 0..3 {
+            let name: HostPort = format!("localhost:{port}").parse().unwrap();
+            let limit = Duration::from_secs(10);
+            assert!(connector.connect(&name, limit).await.is_ok());
+        }
+    }
+
+    #[tokio::test]
+    async fn an_ipv6_address_is_dialled_as_written() {
+        let Ok(listener) = tokio::net::TcpListener::bind("[::1]:0").await else {
+            // This machine has no IPv6.
+            return;
+        };
+        let address: HostPort = listener.local_addr().unwrap().to_string().parse().unwrap();
+        assert_eq!(address.host, "::1");
+        let connector = TcpConnector::default();
+        let limit = Duration::from_secs(10);
+        assert!(connector.connect(&address, limit).await.is_ok());
+    }
 }

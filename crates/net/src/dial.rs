@@ -6,11 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
+use tracing::Instrument;
 
 use crate::client_config::{ClientConfig, HostPort};
 use crate::connection::{Connection, Limits, Setup};
 use crate::error::Error;
 use crate::node::NodeId;
+use crate::stats::Meter;
+
+/// Requests of a connection that await responses, as Java's consumer has it; producers have a bound of
+/// their own (`max.in.flight.requests.per.connection`).
+const IN_FLIGHT_MAX: usize = 100;
 use crate::security::SecurityLayer;
 
 /// Connects to `address`, within `limit`.
@@ -20,6 +26,7 @@ pub(crate) async fn dial(
     config: &ClientConfig,
     security: &SecurityLayer,
     client_id: &Arc<str>,
+    meter: Arc<Meter>,
     limit: Duration,
 ) -> Result<Connection, Error> {
     let broker = address.to_string();
@@ -33,10 +40,13 @@ pub(crate) async fn dial(
         security.authenticate(&mut setup, address).await?;
         let limits = Limits {
             response_bytes_max: config.response_bytes_max,
+            in_flight_max: IN_FLIGHT_MAX,
+            idle_after: config.connections_max_idle,
         };
-        Ok(setup.start(node, limits))
+        Ok(setup.start(node, limits, meter))
     };
-    match timeout(limit, set_up).await {
+    let span = tracing::debug_span!("connect", %broker);
+    match timeout(limit, set_up.instrument(span)).await {
         Ok(connected) => connected,
         Err(_) => Err(Error::connect(
             &broker,

@@ -114,6 +114,34 @@ pub enum Error {
         /// Versions that the broker speaks, if any.
         theirs: Option<VersionRange>,
     },
+    /// The broker lacks a feature.
+    #[error("{broker} cannot {feature}: that takes {api} version {needed}, and it has {}", described(*.theirs))]
+    UnsupportedFeature {
+        /// What was to be done, such as `commit offsets in a transaction by group member`.
+        feature: &'static str,
+        /// Api of the feature.
+        api: ApiKey,
+        /// Broker, by id or address.
+        broker: String,
+        /// The lowest version that has it.
+        needed: i16,
+        /// Versions that the broker speaks, if any.
+        theirs: Option<VersionRange>,
+    },
+    /// The broker is older than any that klamm speaks with.
+    #[error(
+        "{broker} is too old: it speaks {api} {theirs}, as Kafka before 2.1 does, and klamm needs version {needed} of it, which Kafka has since 2.1"
+    )]
+    BrokerTooOld {
+        /// Broker, by id or address.
+        broker: String,
+        /// The API that shows it.
+        api: ApiKey,
+        /// The version that Kafka has since 2.1.
+        needed: i16,
+        /// Versions that the broker speaks.
+        theirs: VersionRange,
+    },
     /// The broker sent bytes that are not a response to what was asked.
     #[error("{api} response of {broker} cannot be read: {reason}")]
     Protocol {
@@ -232,6 +260,8 @@ impl Error {
             | Self::Security { .. }
             | Self::Authentication { .. }
             | Self::UnsupportedVersion { .. }
+            | Self::UnsupportedFeature { .. }
+            | Self::BrokerTooOld { .. }
             | Self::Protocol { .. }
             | Self::Message(_)
             | Self::Closed => false,

@@ -26,6 +26,7 @@ mod route;
 mod sasl;
 mod secret;
 mod security;
+mod stats;
 mod tls;
 
 pub use backoff::Backoff;
@@ -36,6 +37,7 @@ pub use connection::{Connection, PendingResponse};
 pub use connector::{BoxedStream, ByteStream, Connecting, Connector, TcpConnector};
 pub use coordinator::CoordinatorKind;
 pub use error::Error;
+pub use klamm_codec::ApiKey;
 pub use metadata::{Broker, ClusterSnapshot, LeaderHint, Partition, Topic};
 pub use node::{NodeId, TopicId, TopicPartition};
 pub use route::{Route, Verdict};
@@ -45,6 +47,7 @@ pub use sasl::{
 };
 pub use secret::Secret;
 pub use security::Security;
+pub use stats::{ApiStats, BrokerStats, ClientStats, LatencyHistogram};
 pub use tls::TlsFailure;
 #[cfg(feature = "__rustls")]
 pub use tls::{Tls, TlsVersion};

@@ -7,8 +7,8 @@ use std::sync::atomic::Ordering;
 
 use klamm_net::{Broker, Cluster, Connection, HostPort, Lane, LeaderHint, NodeId};
 use klamm_testbroker::{ApiKey, TestBroker, TestBrokerBuilder};
-use support::{InMemory, PATIENCE, connect, eventually};
-use tokio::time::Instant;
+use support::{InMemory, Moving, PATIENCE, config, connect, eventually};
+use tokio::time::{Duration, Instant};
 
 async fn start(builder: TestBrokerBuilder) -> (Arc<TestBroker>, InMemory) {
     let broker = Arc::new(builder.start().await.unwrap());
@@ -117,4 +117,86 @@ async fn a_leader_hint_is_seen_at_once_and_checked_by_a_refresh() {
     };
     cluster.leader_hints(&[hint], &[endpoint]);
     assert_eq!(cluster.snapshot().leader("orders", 0), Some(NodeId(7)));
+}
+
+/// Bytes of all Metadata requests so far, and their number.
+fn metadata_asked(cluster: &Cluster) -> (u64, u64) {
+    let stats = cluster.stats();
+    let apis = stats.brokers.iter().flat_map(|broker| &broker.apis);
+    apis.filter(|api| api.api == ApiKey::METADATA)
+        .fold((0, 0), |(bytes, requests), api| {
+            (bytes + api.bytes_out, requests + api.requests)
+        })
+}
+
+#[tokio::test]
+async fn a_new_topic_is_asked_for_alone() {
+    let mut builder = TestBroker::builder();
+    let name = |number| format!("a-topic-with-a-rather-long-name-{number}");
+    for number in 0..100 {
+        builder = builder.topic(name(number), 1);
+    }
+    let (_broker, connector) = start(builder).await;
+    let cluster = connect(connector).await;
+    let deadline = Instant::now() + PATIENCE;
+    let names: Vec<_> = (0..99).map(name).collect();
+    cluster.add_topics(names.iter().map(String::as_str), false);
+    cluster.topic(&name(98), false, deadline).await.unwrap();
+    cluster.refresh(deadline).await.unwrap();
+    let before = metadata_asked(&cluster);
+    cluster.topic(&name(99), false, deadline).await.unwrap();
+    let after = metadata_asked(&cluster);
+    assert_eq!(after.1 - before.1, 1);
+    assert!(after.0 - before.0 < 200, "{before:?} {after:?}");
+    // The others are still known, and a full refresh asks for all of them.
+    assert_eq!(cluster.snapshot().topics().count(), 100);
+    cluster.refresh(deadline).await.unwrap();
+    assert!(metadata_asked(&cluster).0 - after.0 > 100 * 30);
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_gone_is_looked_for_at_the_bootstrap_addresses_anew() {
+    for rebootstrap in [true, false] {
+        let (old, _) = start(TestBroker::builder().topic("orders", 1)).await;
+        let (new, _) = start(TestBroker::builder().topic("orders", 3)).await;
+        let connector = Moving::new(&old);
+        let mut config = config(connector.clone());
+        config.rebootstrap = rebootstrap;
+        let cluster = Cluster::connect(config).await.unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        let topic = cluster.topic("orders", false, deadline).await.unwrap();
+        assert_eq!(topic.partitions.len(), 1);
+        drop(connector.lead_to(&new));
+        let old = Arc::into_inner(old).unwrap();
+        old.shutdown().await;
+        if rebootstrap {
+            let snapshot = cluster.refresh(deadline).await.unwrap();
+            assert_eq!(snapshot.brokers[0].address.to_string(), new.bootstrap());
+            let topic = cluster.topic("orders", false, deadline).await.unwrap();
+            assert_eq!(topic.partitions.len(), 3);
+        } else {
+            let soon = Instant::now() + Duration::from_millis(300);
+            let error = cluster.refresh(soon).await.unwrap_err();
+            assert!(error.is_timeout(), "{error}");
+            assert!(error.to_string().contains("cannot connect"), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_advertised_address_that_leads_nowhere_is_told_as_such() {
+    let (broker, _) = start(TestBroker::builder()).await;
+    let (other, _) = start(TestBroker::builder()).await;
+    // The name leads to `broker`, whose own address is refused.
+    let connector = Moving::new(&broker);
+    let cluster = connect(connector.clone()).await;
+    let _broker = connector.lead_to(&other);
+    let deadline = Instant::now() + PATIENCE;
+    let error = cluster.connection(NodeId(1), Lane::Produce, deadline).await;
+    let error = error.unwrap_err();
+    assert!(error.is_retriable());
+    let text = error.to_string();
+    for part in ["broker 1", &broker.bootstrap(), "advertised.listeners"] {
+        assert!(text.contains(part), "{text}");
+    }
 }

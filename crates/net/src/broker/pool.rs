@@ -15,6 +15,7 @@ use crate::dial::dial;
 use crate::error::Error;
 use crate::node::NodeId;
 use crate::security::SecurityLayer;
+use crate::stats::{BrokerStats, Meter};
 
 /// The connection of one lane; locked while it is dialled, so that those who want it share one
 /// attempt.
@@ -25,6 +26,7 @@ struct Peer {
     address: HostPort,
     reconnect: Mutex<Reconnect>,
     lanes: Mutex<HashMap<LaneKey, Slot>>,
+    meter: Arc<Meter>,
 }
 
 impl Peer {
@@ -33,7 +35,23 @@ impl Peer {
             address,
             reconnect: Mutex::default(),
             lanes: Mutex::default(),
+            meter: Arc::default(),
         }
+    }
+
+    /// The open connections, but for those of a lane that is being dialled.
+    fn open(&self) -> Vec<Connection> {
+        let slots: Vec<_> = self.lanes().values().cloned().collect();
+        let open = slots
+            .iter()
+            .filter_map(|slot| slot.try_lock().ok()?.clone());
+        open.filter(|connection| !connection.is_closed()).collect()
+    }
+
+    fn stats(&self) -> BrokerStats {
+        let open = self.open();
+        let in_flight = open.iter().map(Connection::load).sum();
+        self.meter.snapshot(&self.address, open.len(), in_flight)
     }
 
     fn reconnect(&self) -> MutexGuard<'_, Reconnect> {
@@ -92,6 +110,22 @@ impl Pool {
     /// Lets go of all addresses that `is_known` does not want.
     pub(crate) fn retain(&self, is_known: impl Fn(&HostPort) -> bool) {
         self.peers().retain(|address, _| is_known(address));
+    }
+
+    /// Each address's counters, in order of the addresses.
+    pub(crate) fn stats(&self) -> Vec<BrokerStats> {
+        let peers: Vec<_> = self.peers().values().cloned().collect();
+        let mut stats: Vec<_> = peers.iter().map(|peer| peer.stats()).collect();
+        stats.sort_by_cached_key(|broker| (broker.address.host.clone(), broker.address.port));
+        stats
+    }
+
+    /// Requests under way on the open connection of `lane` to `address`, if there is one.
+    pub(crate) fn load(&self, address: &HostPort, lane: LaneKey) -> Option<usize> {
+        let peer = self.peers().get(address).cloned()?;
+        let slot = peer.lanes().get(&lane).cloned()?;
+        let open = slot.try_lock().ok()?.clone()?;
+        (!open.is_closed()).then(|| open.load())
     }
 
     /// When the last attempt to reach `address` failed, if it is away.
@@ -161,25 +195,32 @@ impl Pool {
             }
         };
         let started = Instant::now();
+        let meter = Arc::clone(&peer.meter);
         match dial(
             &peer.address,
             node,
             &self.config,
             &self.security,
             &self.client_id,
+            meter,
             limit,
         )
         .await
         {
             Ok(connection) => {
+                peer.meter.connected();
                 self.features.observe(connection.versions());
                 let report = peer.reconnect().connected(Instant::now());
+                let elapsed = started.elapsed();
+                let node = node.map(|node| node.0);
+                tracing::debug!(broker = %peer.address, node, ?elapsed, "connected");
                 if let Report::Back(away) = report {
                     tracing::info!(broker = %peer.address, ?away, "connected again");
                 }
                 Ok(connection)
             }
             Err(error) => {
+                peer.meter.connect_failed();
                 let mut reconnect = peer.reconnect();
                 let error = advertised(error, node, &reconnect, self.is_bootstrap(&peer.address));
                 let report = reconnect.failed(started, Instant::now(), error.clone(), &self.config);

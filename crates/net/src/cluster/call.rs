@@ -3,7 +3,8 @@
 use klamm_codec::api::Request;
 use klamm_codec::messages::FindCoordinatorRequest;
 use klamm_codec::{ApiKey, ErrorCode};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
+use tracing::Instrument;
 
 use super::Cluster;
 use crate::broker::Lane;
@@ -33,7 +34,9 @@ impl Cluster {
     ) -> Result<R::Response, Error> {
         let mut attempt = 0;
         loop {
-            let error = match self.attempt(route, deadline, &build, &check).await {
+            let span = tracing::debug_span!("call", api = %R::API, ?route, attempt);
+            let tried = self.attempt(route, deadline, &build, &check);
+            let error = match tried.instrument(span).await {
                 Ok(response) => return Ok(response),
                 Err(error) => error,
             };
@@ -65,9 +68,18 @@ impl Cluster {
         let version = connection.version(R::API)?;
         let left = deadline.saturating_duration_since(Instant::now());
         let timeout = self.inner.config.request_timeout.min(left);
-        let response = connection
-            .request(&build(version), version, timeout)
-            .await?;
+        let request = build(version);
+        let asked = connection.request(&request, version, timeout);
+        // A broker that throttles makes requests last longer than their timeout, but not this call.
+        let Ok(answered) = timeout_at(deadline, asked).await else {
+            return Err(Error::RequestTimeout {
+                api: R::API,
+                broker: connection.address().to_owned(),
+                timeout,
+                may_have_been_processed: true,
+            });
+        };
+        let response = answered?;
         match check(&response) {
             Verdict::Done => Ok(response),
             Verdict::Retry(code) => Err(Error::broker(R::API, code, connection.address())),

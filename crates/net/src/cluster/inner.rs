@@ -101,17 +101,21 @@ impl Inner {
         lane: LaneKey,
         deadline: Instant,
     ) -> Result<Connection, Error> {
-        for broker in self.in_turn() {
+        let mut failed = no_address();
+        for broker in self.in_turn(lane) {
             let connected = self
                 .pool
                 .connection(&broker.address, Some(broker.node), lane, deadline)
                 .await;
-            if connected.is_ok() {
-                return connected;
+            match connected {
+                Ok(connection) => return Ok(connection),
+                Err(error) => failed = error,
             }
         }
+        if !self.config.rebootstrap {
+            return Err(failed);
+        }
         // Rebootstrap (KIP-899): none of the brokers that are known can be reached.
-        let mut failed = no_address();
         for address in self.bootstrap_in_turn() {
             match self.pool.connection(address, None, lane, deadline).await {
                 Ok(connection) => return Ok(connection),
@@ -121,16 +125,33 @@ impl Inner {
         Err(failed)
     }
 
-    /// The brokers in the order in which to ask them: those that can be reached, as far as is known,
-    /// and of the others first the one whose last attempt is longest ago.
-    fn in_turn(&self) -> Vec<Broker> {
+    /// The brokers in the order in which to ask them: those with a connection, the least loaded first;
+    /// then those that can be reached, as far as is known; of the others first the one whose last
+    /// attempt is longest ago.
+    fn in_turn(&self, lane: LaneKey) -> Vec<Broker> {
         let mut brokers = self.snapshot().brokers.clone();
         if !brokers.is_empty() {
             let first = self.take_turn() % brokers.len();
             brokers.rotate_left(first);
         }
-        brokers.sort_by_cached_key(|broker| self.pool.away_since_attempt(&broker.address));
+        brokers.sort_by_cached_key(|broker| match self.pool.load(&broker.address, lane) {
+            Some(load) => (0, load, None),
+            None => (1, 0, self.pool.away_since_attempt(&broker.address)),
+        });
         brokers
+    }
+
+    /// Forgets all brokers and lets go of all connections: what is asked next starts from the
+    /// bootstrap addresses, which are resolved anew (KIP-1102).
+    pub(crate) fn rebootstrap(&self) {
+        tracing::warn!("starting again from the bootstrap addresses");
+        self.snapshot.send_modify(|snapshot| {
+            let mut next = ClusterSnapshot::clone(snapshot);
+            next.brokers.clear();
+            next.controller = None;
+            *snapshot = Arc::new(next);
+        });
+        self.pool.retain(|_| false);
     }
 
     /// The first answer of any bootstrap address.

@@ -21,6 +21,7 @@ use crate::error::Error;
 use crate::metadata::{Broker, ClusterSnapshot, LeaderHint, Refresher, Topic};
 use crate::node::NodeId;
 use crate::security::SecurityLayer;
+use crate::stats::ClientStats;
 
 /// A Kafka cluster; cheap to clone.
 ///
@@ -144,6 +145,19 @@ impl Cluster {
             is_news
         });
         self.request_refresh();
+    }
+
+    /// What went over this client's connections, and how long it took. All handles of a cluster share
+    /// the counters.
+    #[must_use]
+    pub fn stats(&self) -> ClientStats {
+        let snapshot = self.snapshot();
+        let mut brokers = self.inner.pool.stats();
+        for broker in &mut brokers {
+            let known = |known: &&Broker| known.address == broker.address;
+            broker.node = snapshot.brokers.iter().find(known).map(|known| known.node);
+        }
+        ClientStats { brokers }
     }
 
     /// What the cluster has switched on, such as `transaction.version` (KIP-584): the newest state

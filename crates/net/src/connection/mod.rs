@@ -3,8 +3,9 @@
 //! A [`Connection`] is a handle; a task of its own drives the byte stream ([`driver`]). Requests
 //! are queued under a short lock and written with as few system calls as possible; the response is
 //! handed over as the `Bytes` that came off the socket. Dropping a [`PendingResponse`] is safe: its
-//! response is read and thrown away. The connection closes when its last handle is dropped, when a
-//! response is late, or when the peer breaks the protocol.
+//! response is read and thrown away. The connection closes when its last handle is dropped, when
+//! nobody uses it, when a response is late, or when the peer breaks the protocol. While the broker
+//! throttles the client (KIP-219) requests wait unsent.
 
 mod driver;
 mod in_flight;
@@ -14,6 +15,7 @@ mod setup;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -32,6 +34,10 @@ pub(crate) use self::setup::Setup;
 use crate::connector::BoxedStream;
 use crate::error::Error;
 use crate::node::NodeId;
+use crate::stats::Meter;
+
+/// Bytes of a frame up to the version of its API: size, API key, version.
+const UP_TO_VERSION: usize = 8;
 
 /// A connection to one broker; cheap to clone.
 #[derive(Clone)]
@@ -50,13 +56,18 @@ struct Handle {
 /// What the handles and the driver share.
 struct Shared {
     broker: String,
+    meter: Arc<Meter>,
+    last_correlation_id: AtomicI32,
+    /// Requests queued or in flight that will be answered.
+    load: AtomicUsize,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
     queue: Vec<Queued>,
-    next_correlation_id: i32,
+    /// Time of quiet that the broker asked for in a response that the driver cannot read.
+    throttle: Option<Duration>,
     /// Set by the driver before it sleeps.
     waker: Option<Waker>,
     /// No more handles: finish.
@@ -66,11 +77,23 @@ struct State {
 }
 
 impl Shared {
-    fn new(broker: String) -> Arc<Self> {
+    fn new(broker: String, meter: Arc<Meter>) -> Arc<Self> {
         Arc::new(Self {
             broker,
+            meter,
+            last_correlation_id: AtomicI32::new(0),
+            load: AtomicUsize::new(0),
             state: Mutex::default(),
         })
+    }
+
+    fn next_correlation_id(&self) -> i32 {
+        // Never negative, as with Java's client; unique among those in flight is enough.
+        self.last_correlation_id.fetch_add(1, Ordering::Relaxed) & i32::MAX
+    }
+
+    fn less_load(&self, by: usize) {
+        self.load.fetch_sub(by, Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -79,13 +102,20 @@ impl Shared {
     }
 }
 
+/// Wakes the driver, after its lock is let go.
+fn wake(mut state: MutexGuard<'_, State>) {
+    let waker = state.waker.take();
+    drop(state);
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
 impl Drop for Handle {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         state.abandoned = true;
-        if let Some(waker) = state.waker.take() {
-            waker.wake();
-        }
+        wake(state);
     }
 }
 
@@ -118,8 +148,9 @@ impl Connection {
         client_id: Arc<str>,
         versions: ApiVersions,
         limits: Limits,
+        meter: Arc<Meter>,
     ) -> Self {
-        let shared = Shared::new(broker);
+        let shared = Shared::new(broker, meter);
         tokio::spawn(Driver::new(stream, Arc::clone(&shared), limits));
         Self {
             handle: Arc::new(Handle {
@@ -149,6 +180,27 @@ impl Connection {
         self.handle.shared.lock().closed.is_some()
     }
 
+    /// Requests on this connection that wait to be sent or for their response.
+    pub(crate) fn load(&self) -> usize {
+        self.handle.shared.load.load(Ordering::Relaxed)
+    }
+
+    /// The broker asks for quiet on this connection for `time` (KIP-219): nothing more is sent until
+    /// then, and the responses that are awaited have so much more time.
+    ///
+    /// The throttle time of all other responses is found by the connection itself; in a produce
+    /// response it comes last, and only who has read it knows it.
+    pub fn throttle(&self, time: Duration) {
+        if time.is_zero() {
+            return;
+        }
+        let shared = &self.handle.shared;
+        shared.meter.throttled(time);
+        let mut state = shared.lock();
+        state.throttle = state.throttle.max(Some(time));
+        wake(state);
+    }
+
     pub(crate) fn versions(&self) -> &ApiVersions {
         &self.handle.versions
     }
@@ -159,6 +211,27 @@ impl Connection {
     /// [`Error::UnsupportedVersion`] if there is none.
     pub fn version(&self, api: ApiKey) -> Result<i16, Error> {
         highest_version(&self.handle.versions, api, self.address())
+    }
+
+    /// The version of `api` to use on this connection, for a `feature` that it has since version
+    /// `needed`; the feature is named as what the broker then cannot do.
+    ///
+    /// # Errors
+    /// [`Error::UnsupportedFeature`] if that is lower.
+    pub fn version_with(
+        &self,
+        feature: &'static str,
+        api: ApiKey,
+        needed: i16,
+    ) -> Result<i16, Error> {
+        let version = self.version(api).ok().filter(|version| *version >= needed);
+        version.ok_or_else(|| Error::UnsupportedFeature {
+            feature,
+            api,
+            broker: self.address().to_owned(),
+            needed,
+            theirs: self.versions().range(api),
+        })
     }
 
     /// Sends `request` and waits for its response, `timeout` at most.
@@ -222,14 +295,11 @@ impl Connection {
         encode: impl FnOnce(i32, &str) -> Result<Vec<Bytes>, Error>,
     ) -> Result<(), Error> {
         let shared = &self.handle.shared;
-        let correlation_id = {
-            let mut state = shared.lock();
-            state.next_correlation_id = state.next_correlation_id.wrapping_add(1) & i32::MAX;
-            state.next_correlation_id
-        };
+        let correlation_id = shared.next_correlation_id();
         let frame = encode(correlation_id, &self.handle.client_id)?;
         let queued = Queued {
             api,
+            version: version_of(&frame),
             correlation_id,
             frame,
             timeout,
@@ -245,14 +315,19 @@ impl Connection {
                 may_have_been_processed: false,
             });
         }
-        state.queue.push(queued);
-        let waker = state.waker.take();
-        drop(state);
-        if let Some(waker) = waker {
-            waker.wake();
+        if queued.responder.is_some() {
+            shared.load.fetch_add(1, Ordering::Relaxed);
         }
+        state.queue.push(queued);
+        wake(state);
         Ok(())
     }
+}
+
+/// The version that a request frame itself names; -1 if its first piece is too short to.
+fn version_of(frame: &[Bytes]) -> i16 {
+    let start = frame.first().and_then(|piece| piece.get(..UP_TO_VERSION));
+    start.map_or(-1, |start| i16::from_be_bytes([start[6], start[7]]))
 }
 
 impl fmt::Debug for Connection {

@@ -26,7 +26,10 @@ use crate::connector::BoxedStream;
 use crate::error::Error;
 use crate::node::NodeId;
 use crate::sasl::exchange::SaslChannel;
+use crate::stats::Meter;
 
+/// The version of Produce that Kafka 2.1, the oldest that klamm speaks with, came with (KIP-896).
+const PRODUCE_SINCE_2_1: i16 = 7;
 /// Largest answer accepted from a peer that has not shown to be a broker.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
 
@@ -62,7 +65,12 @@ impl Setup {
     }
 
     /// Hands the stream to a driver of its own.
-    pub(crate) fn start(self, node: Option<NodeId>, limits: Limits) -> Connection {
+    pub(crate) fn start(
+        self,
+        node: Option<NodeId>,
+        limits: Limits,
+        meter: Arc<Meter>,
+    ) -> Connection {
         Connection::start(
             self.stream,
             self.broker,
@@ -70,6 +78,7 @@ impl Setup {
             self.client_id,
             self.versions,
             limits,
+            meter,
         )
     }
 
@@ -102,6 +111,16 @@ impl Setup {
         }
         if versions.is_empty() {
             return Err(self.not_kafka("its ApiVersions answer names no API"));
+        }
+        if let Some(theirs) = versions.range(ApiKey::PRODUCE)
+            && theirs.max < PRODUCE_SINCE_2_1
+        {
+            return Err(Error::BrokerTooOld {
+                broker: self.broker.clone(),
+                api: ApiKey::PRODUCE,
+                needed: PRODUCE_SINCE_2_1,
+                theirs,
+            });
         }
         Ok(versions)
     }

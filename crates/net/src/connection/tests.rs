@@ -12,6 +12,8 @@ use crate::sasl::exchange::SaslChannel as _;
 
 const LIMITS: Limits = Limits {
     response_bytes_max: 1 << 20,
+    in_flight_max: 100,
+    idle_after: Some(Duration::from_secs(540)),
 };
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -35,8 +37,12 @@ async fn answer(peer: &mut DuplexStream, correlation_id: i32, body: &[u8]) {
 const VERSIONS: [u8; 18] = [0, 0, 0, 0, 0, 2, 0, 3, 0, 0, 0, 8, 0, 18, 0, 0, 0, 0];
 
 async fn open() -> (Connection, DuplexStream) {
+    open_with(LIMITS).await
+}
+
+async fn open_with(limits: Limits) -> (Connection, DuplexStream) {
     let (setup, peer) = begin().await;
-    (setup.start(None, LIMITS), peer)
+    (setup.start(None, limits, Arc::default()), peer)
 }
 
 async fn begin() -> (Setup, DuplexStream) {
@@ -60,10 +66,20 @@ async fn begin() -> (Setup, DuplexStream) {
     (setup.unwrap(), peer)
 }
 
+/// A request whose response may begin with anything: brokers throttle clients since version 6.
 fn send(connection: &Connection, timeout: Duration) -> PendingResponse {
+    send_version(5, connection, timeout)
+}
+
+/// A request whose response begins with the throttle time.
+fn send_throttled(connection: &Connection, timeout: Duration) -> PendingResponse {
+    send_version(8, connection, timeout)
+}
+
+fn send_version(version: i16, connection: &Connection, timeout: Duration) -> PendingResponse {
     let encode = |id, client_id: &str| {
         let request = MetadataRequest::default();
-        Ok(vec![encode_request(&request, 8, id, client_id)?])
+        Ok(vec![encode_request(&request, version, id, client_id)?])
     };
     connection
         .send(MetadataRequest::API, timeout, encode)
@@ -225,6 +241,154 @@ async fn a_late_response_closes_the_connection_and_fails_all_in_flight() {
     assert!(connection.is_closed());
 }
 
+/// Whether a request comes within a second; only for paused clocks.
+async fn is_silent(peer: &mut DuplexStream) -> bool {
+    let second = Duration::from_secs(1);
+    tokio::time::timeout(second, peer.read_u8()).await.is_err()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_exceeds_the_requests_in_flight_waits_its_turn() {
+    let (connection, mut peer) = open_with(Limits {
+        in_flight_max: 2,
+        ..LIMITS
+    })
+    .await;
+    let pending: Vec<_> = (0..5).map(|_| send(&connection, TIMEOUT)).collect();
+    assert_eq!(connection.load(), 5);
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        ids.push(read_request(&mut peer).await.2);
+    }
+    assert!(is_silent(&mut peer).await);
+    for _ in 0..3 {
+        answer(&mut peer, ids.remove(0), b"").await;
+        ids.push(read_request(&mut peer).await.2);
+        assert!(ids.is_sorted());
+    }
+    for id in ids {
+        answer(&mut peer, id, b"").await;
+    }
+    for pending in pending {
+        pending.await.unwrap();
+    }
+    assert_eq!(connection.load(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_whose_turn_does_not_come_in_time_was_not_sent_and_harms_nobody() {
+    let (connection, mut peer) = open_with(Limits {
+        in_flight_max: 1,
+        ..LIMITS
+    })
+    .await;
+    let first = send(&connection, Duration::from_secs(60));
+    let second = send(&connection, Duration::from_secs(1));
+    let third = send(&connection, Duration::from_secs(60));
+    let (_, _, id) = read_request(&mut peer).await;
+    let error = second.await.unwrap_err();
+    assert!(
+        error.is_timeout() && !error.may_have_been_processed(),
+        "{error}"
+    );
+    assert!(!connection.is_closed());
+    answer(&mut peer, id, b"one").await;
+    assert_eq!(&first.await.unwrap()[4..], b"one");
+    let (_, _, id) = read_request(&mut peer).await;
+    answer(&mut peer, id, b"3rd").await;
+    assert_eq!(&third.await.unwrap()[4..], b"3rd");
+    assert_eq!(connection.load(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_broker_throttles_nothing_is_sent_and_responses_have_more_time() {
+    // KIP-219: by what a response says, or by what its reader found in it.
+    for by_reader in [false, true] {
+        let (connection, mut peer) = open().await;
+        let first = send_throttled(&connection, Duration::from_secs(10));
+        let second = send_throttled(&connection, Duration::from_secs(10));
+        let (_, _, id) = read_request(&mut peer).await;
+        let (_, _, second_id) = read_request(&mut peer).await;
+        let throttle: i32 = if by_reader { 0 } else { 30_000 };
+        answer(&mut peer, id, &throttle.to_be_bytes()).await;
+        first.await.unwrap();
+        if by_reader {
+            connection.throttle(Duration::from_secs(30));
+        }
+        let throttled = Instant::now();
+        let third = send_throttled(&connection, Duration::from_secs(60));
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        answer(&mut peer, second_id, &[0; 4]).await;
+        second.await.unwrap();
+        let (_, _, id) = read_request(&mut peer).await;
+        assert!(throttled.elapsed() >= Duration::from_secs(30));
+        answer(&mut peer, id, &[0; 4]).await;
+        third.await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_broker_can_silence_a_connection_for_ever() {
+    let (connection, mut peer) = open().await;
+    let first = send_throttled(&connection, Duration::from_secs(10));
+    let second = send_throttled(&connection, Duration::from_secs(10));
+    let (_, _, id) = read_request(&mut peer).await;
+    let asked = Instant::now();
+    answer(&mut peer, id, &i32::MAX.to_be_bytes()).await;
+    first.await.unwrap();
+    assert!(second.await.unwrap_err().is_timeout());
+    assert!(asked.elapsed() < Duration::from_secs(311));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_nobody_uses_is_closed_and_one_that_awaits_a_response_is_not() {
+    let (connection, mut peer) = open_with(Limits {
+        idle_after: Some(Duration::from_secs(60)),
+        ..LIMITS
+    })
+    .await;
+    tokio::time::sleep(Duration::from_secs(50)).await;
+    let pending = send(&connection, Duration::from_secs(300));
+    let (_, _, id) = read_request(&mut peer).await;
+    tokio::time::sleep(Duration::from_secs(100)).await;
+    answer(&mut peer, id, b"").await;
+    pending.await.unwrap();
+    tokio::time::sleep(Duration::from_secs(50)).await;
+    assert!(!connection.is_closed());
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    assert!(connection.is_closed());
+    assert_eq!(peer.read(&mut [0]).await.unwrap(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_over_a_connection_is_counted() {
+    let (setup, mut peer) = begin().await;
+    let meter = Arc::<Meter>::default();
+    let connection = setup.start(None, LIMITS, Arc::clone(&meter));
+    let first = send_throttled(&connection, TIMEOUT);
+    let second = send_throttled(&connection, TIMEOUT);
+    let (_, _, id) = read_request(&mut peer).await;
+    tokio::time::sleep(Duration::from_millis(40)).await;
+    answer(&mut peer, id, &1500_i32.to_be_bytes()).await;
+    first.await.unwrap();
+    drop(peer);
+    second.await.unwrap_err();
+    let stats = meter.snapshot(&"peer:1".parse().unwrap(), 0, connection.load());
+    assert_eq!(stats.disconnects, 1);
+    assert_eq!(stats.throttled, Duration::from_millis(1500));
+    let [api] = &stats.apis[..] else {
+        panic!("{:?}", stats.apis);
+    };
+    assert_eq!(
+        (api.api, api.requests, api.errors),
+        (ApiKey::METADATA, 2, 1)
+    );
+    assert_eq!(api.bytes_in, 8);
+    assert!(api.bytes_out > 40, "{}", api.bytes_out);
+    assert_eq!(api.latency.count(), 1);
+    assert_eq!(api.latency.max(), Duration::from_millis(40));
+}
+
 #[tokio::test]
 async fn dropping_the_last_handle_closes_the_stream() {
     let (connection, mut peer) = open().await;
@@ -235,6 +399,56 @@ async fn dropping_the_last_handle_closes_the_stream() {
     answer(&mut peer, id, b"still answered").await;
     assert!(pending.await.is_ok());
     assert_eq!(peer.read(&mut [0]).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_feature_that_the_broker_lacks_is_named_with_its_api_and_versions() {
+    let (connection, _peer) = open().await;
+    let with = |api, needed| connection.version_with("describe topics by id", api, needed);
+    assert_eq!(with(ApiKey::METADATA, 8).unwrap(), 8);
+    for (api, needed, text) in [
+        (
+            ApiKey::METADATA,
+            12,
+            "takes Metadata version 12, and it has 0-8",
+        ),
+        (ApiKey::FETCH, 4, "takes Fetch version 4, and it has none"),
+    ] {
+        let error = with(api, needed).unwrap_err();
+        assert!(!error.is_retriable());
+        let error = error.to_string();
+        assert!(
+            error.starts_with("peer:1 cannot describe topics by id: "),
+            "{error}"
+        );
+        assert!(error.contains(text), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_broker_before_2_1_is_too_old() {
+    let (stream, mut peer) = duplex(1 << 16);
+    let begin = Setup::begin(
+        Box::new(stream),
+        "peer:1".to_owned(),
+        Arc::from("test"),
+        false,
+    );
+    let serve = async {
+        let (_, _, id) = read_request(&mut peer).await;
+        answer(&mut peer, id, &[0, 35, 0, 0, 0, 0]).await;
+        let (_, _, id) = read_request(&mut peer).await;
+        // Kafka 1.1: Produce 0 to 5, ApiVersions 0 to 1.
+        let versions = [0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 5, 0, 18, 0, 0, 0, 1];
+        answer(&mut peer, id, &versions).await;
+    };
+    let (refused, ()) = tokio::join!(begin, serve);
+    let error = refused.err().unwrap();
+    assert!(matches!(error, Error::BrokerTooOld { .. }) && !error.is_retriable());
+    let error = error.to_string();
+    for part in ["peer:1", "Produce 0-5", "version 7", "2.1"] {
+        assert!(error.contains(part), "{error}");
+    }
 }
 
 #[tokio::test]

@@ -1,11 +1,12 @@
 //! When metadata is asked for again, and for which topics.
 //!
 //! One task a client asks; callers only say that they want newer metadata, so any number of them
-//! share one request. It asks at once when something is wanted, again after a backoff that starts
-//! at `retry.backoff.ms` while topics have errors or the last answer brought nothing new, and every
-//! `metadata.max.age.ms` without a reason.
+//! share one request. It asks at once when something is wanted, for new topics alone if that is all
+//! that is wanted; again after a backoff that starts at `retry.backoff.ms` while topics have errors or
+//! the last answer brought nothing new; and every `metadata.max.age.ms` without a reason. When answers
+//! fail to come for long, or a broker says so, it starts again from the bootstrap addresses (KIP-1102).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use crate::client_config::ClientConfig;
 use crate::cluster::Inner;
 use crate::connection::Connection;
 use crate::error::Error;
+use klamm_codec::ErrorCode;
 use klamm_codec::api::Request;
 use klamm_codec::messages::MetadataRequest;
 
@@ -33,6 +35,9 @@ pub(crate) struct TopicsInUse {
 struct Wanted {
     /// Who uses a topic, and whether asking for it on their behalf may create it.
     topics: BTreeMap<Arc<str>, BTreeMap<OwnerId, bool>>,
+    /// Those of them that were never asked for.
+    new: BTreeSet<Arc<str>>,
+    /// All of them are to be asked for.
     refresh: bool,
     /// Why the last attempt failed.
     last_error: Option<Error>,
@@ -54,14 +59,15 @@ impl TopicsInUse {
             let mut added = false;
             for name in names {
                 if !wanted.topics.contains_key(name) {
-                    wanted.topics.insert(Arc::from(name), BTreeMap::new());
+                    let name = Arc::from(name);
+                    wanted.new.insert(Arc::clone(&name));
+                    wanted.topics.insert(name, BTreeMap::new());
                     added = true;
                 }
                 if let Some(users) = wanted.topics.get_mut(name) {
                     *users.entry(owner).or_default() |= auto_create;
                 }
             }
-            wanted.refresh |= added;
             added
         });
         if added {
@@ -83,14 +89,22 @@ impl TopicsInUse {
         self.with(|wanted| wanted.topics.contains_key(name))
     }
 
-    /// All topics, and whether asking for them may create them.
-    fn all(&self) -> BTreeMap<Arc<str>, bool> {
+    fn is_wanted(&self) -> bool {
+        self.with(|wanted| wanted.refresh || !wanted.new.is_empty())
+    }
+
+    /// Takes over what is wanted.
+    fn take(&self) -> Wish {
         self.with(|wanted| {
+            let is_full = std::mem::take(&mut wanted.refresh);
+            let new = std::mem::take(&mut wanted.new);
             let may_create = |users: &BTreeMap<_, bool>| users.values().any(|may| *may);
             let topics = wanted.topics.iter();
-            topics
+            let topics = topics
+                .filter(|(name, _)| is_full || new.contains(*name))
                 .map(|(name, users)| (Arc::clone(name), may_create(users)))
-                .collect()
+                .collect();
+            Wish { topics, is_full }
         })
     }
 
@@ -104,6 +118,14 @@ impl TopicsInUse {
     }
 }
 
+/// What one refresh asks for.
+struct Wish {
+    /// Topics, and whether asking for them may create them.
+    topics: Vec<(Arc<str>, bool)>,
+    /// Whether those are all.
+    is_full: bool,
+}
+
 /// The task that keeps the snapshot fresh.
 pub(crate) struct Refresher {
     cluster: std::sync::Weak<Inner>,
@@ -111,6 +133,8 @@ pub(crate) struct Refresher {
     config: Arc<ClientConfig>,
     /// Attempts in a row that brought nothing new.
     fruitless: u32,
+    /// When an answer came last.
+    answered: Instant,
 }
 
 impl Refresher {
@@ -124,6 +148,7 @@ impl Refresher {
             topics,
             config,
             fruitless: 0,
+            answered: Instant::now(),
         }
     }
 
@@ -131,7 +156,7 @@ impl Refresher {
     pub(crate) async fn run(mut self) {
         let mut aged = Instant::now() + self.config.metadata_max_age;
         loop {
-            if !self.topics.with(|wanted| wanted.refresh) {
+            if !self.topics.is_wanted() {
                 tokio::select! {
                     () = self.topics.wake.notified() => {}
                     () = sleep_until(aged) => self.topics.request_refresh(),
@@ -141,16 +166,18 @@ impl Refresher {
             let Some(cluster) = self.cluster.upgrade() else {
                 return;
             };
-            self.topics.with(|wanted| wanted.refresh = false);
-            let fruitful = self.refresh(&cluster, self.topics.all()).await;
+            let wish = self.topics.take();
+            if wish.is_full {
+                aged = Instant::now() + self.config.metadata_max_age;
+            }
+            let fruitful = self.refresh(&cluster, wish).await;
             drop(cluster);
-            aged = Instant::now() + self.config.metadata_max_age;
             self.pause(fruitful).await;
         }
     }
 
     /// Asks once; says whether that brought something new.
-    async fn refresh(&self, cluster: &Inner, wanted: BTreeMap<Arc<str>, bool>) -> bool {
+    async fn refresh(&mut self, cluster: &Inner, wish: Wish) -> bool {
         let before = cluster.snapshot();
         // Only a topic that is missing and may be created is asked for with the flag set, so that
         // nobody else's missing topic is created by accident.
@@ -158,13 +185,18 @@ impl Refresher {
             let known = before.topic(name);
             known.is_none_or(|topic| topic.partitions.is_empty())
         };
-        let (create, plain): (Vec<_>, Vec<_>) = wanted
+        let is_full = wish.is_full;
+        let (create, plain): (Vec<_>, Vec<_>) = wish
+            .topics
             .into_iter()
             .partition(|(name, may_create)| *may_create && missing(name));
         let names = |topics: Vec<(Arc<str>, bool)>| -> Vec<_> {
             topics.into_iter().map(|(name, _)| name).collect()
         };
-        let mut asked = self.ask(cluster, &names(plain), false).await;
+        let mut asked = Ok(());
+        if is_full || !plain.is_empty() {
+            asked = self.ask(cluster, &names(plain), false).await;
+        }
         if asked.is_ok() && !create.is_empty() {
             asked = self.ask(cluster, &names(create), true).await;
         }
@@ -180,11 +212,24 @@ impl Refresher {
             wanted.refresh |= asked.is_err() || unusable;
             wanted.last_error = asked.as_ref().err().cloned();
         });
-        if let Err(error) = &asked {
-            cluster.metadata_failed();
-            tracing::debug!(%error, "metadata refresh failed");
+        match &asked {
+            Ok(()) => self.answered = Instant::now(),
+            Err(error) => {
+                cluster.metadata_failed();
+                tracing::debug!(%error, "metadata refresh failed");
+                self.start_again_if_due(cluster, error);
+            }
         }
         asked.is_ok() && !unusable && !same_leaders(&before, &after)
+    }
+
+    fn start_again_if_due(&mut self, cluster: &Inner, error: &Error) {
+        let is_told = error.code() == Some(ErrorCode::REBOOTSTRAP_REQUIRED);
+        let is_due = self.answered.elapsed() >= self.config.rebootstrap_trigger;
+        if self.config.rebootstrap && (is_told || is_due) {
+            cluster.rebootstrap();
+            self.answered = Instant::now();
+        }
     }
 
     async fn ask(
@@ -215,7 +260,7 @@ impl Refresher {
             fruitless => self.config.retry_backoff.jittered(fruitless - 1),
         };
         tokio::time::sleep(pause).await;
-        if !self.topics.with(|wanted| wanted.refresh) {
+        if !self.topics.is_wanted() {
             self.fruitless = 0;
         }
     }
@@ -238,7 +283,8 @@ pub(crate) async fn ask(
     let version = connection.version(MetadataRequest::API)?;
     let request = request::request(topics, auto_create, version);
     let response = connection.request(&request, version, timeout).await?;
-    Ok(request::answer(response))
+    request::answer(response)
+        .map_err(|code| Error::broker(MetadataRequest::API, code, connection.address()))
 }
 
 /// The sending side of the snapshot.

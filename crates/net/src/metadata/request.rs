@@ -26,8 +26,9 @@ pub(crate) fn request(topics: &[Arc<str>], auto_create: bool, version: i16) -> M
     }
 }
 
-/// What `response` says.
-pub(crate) fn answer(response: MetadataResponse) -> Answer {
+/// What `response` says, or why the broker says nothing.
+pub(crate) fn answer(response: MetadataResponse) -> Result<Answer, ErrorCode> {
+    ErrorCode(response.error_code).check()?;
     let mut brokers: Vec<_> = response
         .brokers
         .into_iter()
@@ -43,12 +44,12 @@ pub(crate) fn answer(response: MetadataResponse) -> Answer {
         })
         .collect();
     brokers.sort_by_key(|broker| broker.node);
-    Answer {
+    Ok(Answer {
         cluster_id: response.cluster_id.map(|id| id.to_string()),
         controller: node(response.controller_id.0),
         brokers,
         topics: response.topics.into_iter().filter_map(topic).collect(),
-    }
+    })
 }
 
 fn node(id: i32) -> Option<NodeId> {
@@ -82,5 +83,17 @@ fn partition(partition: MetadataResponsePartition) -> Partition {
         replicas: nodes(partition.replica_nodes),
         in_sync_replicas: nodes(partition.isr_nodes),
         error: ErrorCode(partition.error_code),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broker_that_refuses_to_tell_has_told_nothing() {
+        let refused = MetadataResponse::default().with_error_code(129);
+        assert_eq!(answer(refused).err(), Some(ErrorCode::REBOOTSTRAP_REQUIRED));
+        assert!(answer(MetadataResponse::default()).is_ok());
     }
 }

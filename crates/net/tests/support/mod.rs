@@ -2,8 +2,8 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -51,6 +51,40 @@ impl Connector for InMemory {
     }
 }
 
+/// A name that leads to one cluster after the other; the addresses of a cluster that has been left are
+/// refused.
+#[derive(Clone, Debug)]
+pub(crate) struct Moving {
+    broker: Arc<Mutex<Arc<TestBroker>>>,
+}
+
+impl Moving {
+    pub(crate) fn new(broker: &Arc<TestBroker>) -> Self {
+        Self {
+            broker: Arc::new(Mutex::new(Arc::clone(broker))),
+        }
+    }
+
+    /// Moves the name; gives the cluster that it led to.
+    pub(crate) fn lead_to(&self, broker: &Arc<TestBroker>) -> Arc<TestBroker> {
+        std::mem::replace(&mut self.broker.lock().unwrap(), Arc::clone(broker))
+    }
+}
+
+impl Connector for Moving {
+    fn connect<'a>(&'a self, address: &'a HostPort, _timeout: Duration) -> Connecting<'a> {
+        let broker = Arc::clone(&self.broker.lock().unwrap());
+        let bootstrap = broker.bootstrap();
+        Box::pin(async move {
+            if address.host != "bootstrap" && address.to_string() != bootstrap {
+                return Err(io::ErrorKind::ConnectionRefused.into());
+            }
+            let stream = broker.connect(1).map_err(io::Error::other)?;
+            Ok(Box::new(stream) as BoxedStream)
+        })
+    }
+}
+
 struct Counted {
     stream: DuplexStream,
     open: Arc<AtomicUsize>,
@@ -92,9 +126,14 @@ impl AsyncWrite for Counted {
 
 /// A cluster over `connector`, which finds it by the name `bootstrap`.
 pub(crate) async fn connect(connector: impl Connector) -> Cluster {
+    Cluster::connect(config(connector)).await.unwrap()
+}
+
+/// How to find it.
+pub(crate) fn config(connector: impl Connector) -> ClientConfig {
     let mut config = ClientConfig::new("bootstrap").unwrap();
     config.connector = Arc::new(connector);
-    Cluster::connect(config).await.unwrap()
+    config
 }
 
 /// Waits until `condition` holds.

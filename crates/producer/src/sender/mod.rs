@@ -195,6 +195,7 @@ impl Sender {
         match read {
             Ok(response) => {
                 let answer_of = |queue: &_| response.answer(queue);
+                connection.throttle(response.throttle);
                 self.state.answered(node, response.throttle, now, answer_of);
             }
             Err(error) => {

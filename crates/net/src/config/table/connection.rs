@@ -38,8 +38,7 @@ pub(super) const ROWS: &[Property] = &[
     supported("reconnect.backoff.max.ms", ALL, LONG),
     supported("socket.connection.setup.timeout.ms", ALL, long_from(1)),
     supported("socket.connection.setup.timeout.max.ms", ALL, long_from(1)),
-    // Nothing closes idle connections yet; brokers do, after 10 minutes by default.
-    not_yet("connections.max.idle.ms", ALL, long_from(-1)).accepts(&["540000", "300000", "-1"]),
+    supported("connections.max.idle.ms", ALL, long_from(-1)),
     not_yet("send.buffer.bytes", ALL, int_from(-1))
         .accepts(&["-1"])
         .hint(OS_BUFFERS),
@@ -48,13 +47,12 @@ pub(super) const ROWS: &[Property] = &[
         .hint(OS_BUFFERS),
     supported("metadata.max.age.ms", ALL, LONG),
     not_yet("metadata.max.idle.ms", PRODUCER, long_from(5000)).accepts(&["300000"]),
-    not_yet(
+    supported(
         "metadata.recovery.strategy",
         ALL,
         Kind::ChoiceAnyCase(&["rebootstrap", "none"]),
-    )
-    .accepts(&["rebootstrap"]),
-    not_yet("metadata.recovery.rebootstrap.trigger.ms", ALL, LONG).accepts(&["300000"]),
+    ),
+    supported("metadata.recovery.rebootstrap.trigger.ms", ALL, LONG),
     not_yet("metadata.cluster.check.enable", ALL, Kind::Bool).accepts(&["true"]),
     // Telemetry is pushed only if a broker asks for it, so that not pushing honours both.
     not_yet("enable.metrics.push", ALL, Kind::Bool).accepts(&["true", "false"]),
