@@ -44,6 +44,18 @@ quickstart:
 test *arguments:
     ./test {{ arguments }}
 
+# The first program on many versions of Kafka, 2.4 to 4.4, and the refusal of one that is too old; fetches each once.
+compat:
+    cargo test --package klamm-tests --test thin_path -- --ignored --nocapture --test-threads 1
+
+# Three real nodes that restart, die and move while klamm is at work.
+moves:
+    cargo test --package klamm-tests --test moving_cluster -- --ignored --nocapture --test-threads 1
+
+# One connection with many requests in flight, and a client of a few topics in a cluster of many.
+bench-net:
+    cargo bench --package klamm-benches --bench connection
+
 # The record codec beside the message crate's, in one run; arguments pick rows, such as `just bench "100 B none"`.
 bench *arguments:
     cargo bench --package klamm-benches --bench codec -- {{ arguments }}

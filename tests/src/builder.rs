@@ -3,6 +3,7 @@
 //! Owns: the properties and folders of nodes, formatting of storage, new ports when some were taken meanwhile.
 
 use std::ffi::{OsStr, OsString};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
@@ -237,7 +238,7 @@ impl KafkaBuilder {
             NodePlan {
                 id,
                 folder,
-                ports,
+                ports: Mutex::new(ports),
                 command,
             },
             run_dir.path(),

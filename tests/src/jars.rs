@@ -21,6 +21,8 @@ use crate::version::Version;
 const SUMS: &str = "SHA256SUMS";
 /// Kafka brings the API of slf4j and leaves the choice of a backend to us: one that writes to standard error.
 const SLF4J: &str = "1.7.36";
+/// Brokers before 2.0 use it beside slf4j.
+const LOG4J: &str = "1.2.17";
 const DEPENDENCY_PLUGIN: &str =
     "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
 const JAVA_MIN: u32 = 17;
@@ -239,6 +241,8 @@ fn pom_text(version: Version) -> String {
     let mut exclusions =
         exclude("org.slf4j", "slf4j-reload4j") + &exclude("org.slf4j", "slf4j-log4j12");
     let has_tools = version.has_tools();
+    let broker = format!("kafka_{}", version.scala());
+    let needs_log4j = version.needs_log4j();
     if !has_tools {
         exclusions += &(exclude("org.apache.kafka", "kafka-tools")
             + &exclude("org.apache.kafka", "kafka-tools-api"));
@@ -250,8 +254,11 @@ fn pom_text(version: Version) -> String {
              <exclusions>{exclusions}</exclusions></dependency>\n"
         )
     };
-    let mut dependencies = dependency("org.apache.kafka", "kafka_2.13", &version)
+    let mut dependencies = dependency("org.apache.kafka", &broker, &version)
         + &dependency("org.slf4j", "slf4j-simple", SLF4J);
+    if needs_log4j {
+        dependencies += &dependency("log4j", "log4j", LOG4J);
+    }
     if has_tools {
         dependencies += &dependency("org.apache.kafka", "kafka-tools", &version);
     }

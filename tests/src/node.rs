@@ -1,7 +1,7 @@
 //! One broker of a cluster: its place, its process, and what a test may do to it.
 //!
 //! Invariants
-//! - ports and data stay the same for the node's life, however often it is killed and started
+//! - ports and data stay the same for the node's life, however often it is killed and started, unless it is moved
 //! - methods may be called from any thread; what concerns the process is serialised by its lock
 
 use std::ffi::OsString;
@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use crate::deadline::wait_for;
 use crate::error::{Error, Result};
+use crate::ports::free_ports;
+use crate::properties::PLAINTEXT;
 use crate::run_dir::{mark_kept, tail};
 use crate::supervisor::{Signal, Streams, Supervised};
 use crate::wire;
@@ -27,7 +29,7 @@ pub(crate) struct NodePlan {
     pub(crate) id: i32,
     pub(crate) folder: PathBuf,
     /// By listener name, without the controller's.
-    pub(crate) ports: Vec<(String, u16)>,
+    pub(crate) ports: Mutex<Vec<(String, u16)>>,
     pub(crate) command: Vec<OsString>,
 }
 
@@ -159,6 +161,35 @@ impl Node {
         process.try_wait().is_none().then(|| process.pid())
     }
 
+    /// Gives its plaintext listener another port, which it has from the next start on: to its clients, another machine
+    /// with the same id. Gives the port.
+    ///
+    /// # Errors
+    /// It runs, or its properties can't be rewritten.
+    pub fn move_to_another_port(&self) -> Result<u16> {
+        if self.is_running() {
+            return Err(Error::new(format!(
+                "broker {} runs: stop it before it is moved",
+                self.plan.id
+            )));
+        }
+        let (old, new) = (self.port(), free_ports(1)?[0]);
+        let file = self.plan.folder.join("server.properties");
+        let text = fs::read_to_string(&file).map_err(|error| Error::io("read", &file, &error))?;
+        let listener = |port: u16| format!("{PLAINTEXT}://127.0.0.1:{port}");
+        let text = text.replace(&listener(old), &listener(new));
+        fs::write(&file, text).map_err(|error| Error::io("write", &file, &error))?;
+        self.ports()[0].1 = new;
+        Ok(new)
+    }
+
+    fn ports(&self) -> MutexGuard<'_, Vec<(String, u16)>> {
+        self.plan
+            .ports
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Kafka's id of this broker, from 1.
     pub fn id(&self) -> i32 {
         self.plan.id
@@ -166,7 +197,7 @@ impl Node {
 
     /// The port of the plaintext listener.
     pub fn port(&self) -> u16 {
-        self.plan.ports[0].1
+        self.ports()[0].1
     }
 
     /// The port of the listener of this name, see [`KafkaBuilder::listener`](crate::KafkaBuilder::listener).
@@ -174,18 +205,12 @@ impl Node {
     /// # Panics
     /// There is no such listener.
     pub fn port_of(&self, listener: &str) -> u16 {
-        let port = self
-            .plan
-            .ports
-            .iter()
-            .find(|(name, _)| name == listener)
-            .map(|(_, port)| *port);
-        port.unwrap_or_else(|| {
-            panic!(
-                "no listener {listener:?} was asked for, only {:?}",
-                self.plan.ports
-            )
-        })
+        let ports = self.ports().clone();
+        let found = ports.iter().find(|(name, _)| name == listener);
+        found.map_or_else(
+            || panic!("no listener {listener:?} was asked for, only {ports:?}"),
+            |(_, port)| *port,
+        )
     }
 
     /// Where the broker logs to.

@@ -34,6 +34,20 @@ impl Version {
         (self.major, self.minor) >= (3, 3)
     }
 
+    /// The Scala that its brokers are built with, as in the name of their jar.
+    pub(crate) fn scala(self) -> &'static str {
+        if (self.major, self.minor) >= (2, 4) {
+            "2.13"
+        } else {
+            "2.12"
+        }
+    }
+
+    /// Whether its brokers need log4j itself, whatever slf4j is bound to.
+    pub(crate) fn needs_log4j(self) -> bool {
+        self.major < 2
+    }
+
     /// Whether Maven Central has the tools of this version. 4.4.0 was published without `kafka-tools`.
     pub fn has_tools(self) -> bool {
         (self.major, self.minor, self.patch) != (4, 4, 0)

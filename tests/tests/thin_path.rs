@@ -10,7 +10,7 @@ use std::time::Duration;
 use klamm::{Client, Consumer, ErrorCode, NewTopic, OffsetReset, Record, TopicPartition};
 use klamm_testbroker::TestBroker;
 use klamm_tests::Kafka;
-use support::{Outcome, connect, within};
+use support::{Outcome, blocking, connect, within};
 
 const TOPIC: &str = "orders";
 const GROUP: &str = "billing";
@@ -188,20 +188,76 @@ async fn delete(client: &Client, seen: &mut String) -> Outcome {
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_first_program_sees_the_same_on_the_test_broker_and_on_a_real_one() -> Outcome {
-    let kafka = Kafka::shared();
+/// Walks the path on the test broker and on `kafka`, and holds one against the other.
+async fn compare(kafka: &Kafka) -> Outcome {
     let broker = TestBroker::builder().start().await?;
     let on_test_broker = walk(&broker.bootstrap()).await?;
     let on_kafka = walk(&kafka.bootstrap()).await?;
     let pairs = on_test_broker.lines().zip(on_kafka.lines());
-    for (test_broker, kafka) in pairs {
-        assert_eq!(test_broker, kafka, "the test broker and Kafka differ");
+    for (test_broker, on_kafka) in pairs {
+        let version = kafka.version();
+        assert_eq!(
+            test_broker, on_kafka,
+            "the test broker and Kafka {version} differ"
+        );
     }
     assert_eq!(on_test_broker.lines().count(), on_kafka.lines().count());
     assert!(
         on_kafka.contains("too large: Some(MESSAGE_TOO_LARGE"),
         "{on_kafka}"
     );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_program_sees_the_same_on_the_test_broker_and_on_a_real_one() -> Outcome {
+    compare(blocking(Kafka::shared)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_program_sees_the_same_on_old_brokers() -> Outcome {
+    // ZooKeeper, and the last version with its protocols.
+    let start = |version: &'static str| {
+        tokio::task::spawn_blocking(move || Kafka::builder().version(version).start())
+    };
+    let starting = ["2.8.2", "3.9.2"].map(start);
+    for kafka in starting {
+        compare(&kafka.await??).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "fetches and starts many versions of Kafka; `just compat`"]
+async fn the_first_program_sees_the_same_on_every_version() -> Outcome {
+    const VERSIONS: &str =
+        "2.4.1 2.6.3 2.7.2 2.8.2 3.0.2 3.1.2 3.3.2 3.5.2 3.7.2 3.9.2 4.0.1 4.1.1 4.2.0 4.3.1 4.4.0";
+    let chosen = std::env::var("KLAMM_COMPAT_VERSIONS").unwrap_or_else(|_| VERSIONS.to_owned());
+    let mut failed = Vec::new();
+    for version in chosen.split_whitespace() {
+        let kafka = blocking(|| Kafka::builder().version(version).start())?;
+        let client = connect(&kafka.bootstrap()).await;
+        drop(client);
+        let path =
+            tokio::spawn(async move { compare(&kafka).await.map_err(|error| error.to_string()) });
+        match path.await {
+            Ok(Ok(())) => println!("{version}: the same"),
+            Ok(Err(error)) => failed.push(format!("{version}: {error}")),
+            Err(panic) => failed.push(format!("{version}: {panic}")),
+        }
+    }
+    assert!(failed.is_empty(), "{failed:#?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "fetches and starts an ancient version of Kafka; `just compat`"]
+async fn a_broker_that_is_too_old_is_told_as_such_with_versions() -> Outcome {
+    let kafka = blocking(|| Kafka::builder().version("1.1.1").start())?;
+    let connected = within(30, "the refusal", Client::connect(&kafka.bootstrap())).await;
+    let error = connected.unwrap_err().to_string();
+    for part in [&kafka.bootstrap(), "Produce 0-5", "version 7", "2.1"] {
+        assert!(error.contains(part), "{error}");
+    }
     Ok(())
 }
