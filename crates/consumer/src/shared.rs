@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::error::Error;
 use crate::fetch::FetchState;
+use crate::group::action::Generation;
 use crate::offset::Offsets;
 
 /// See the module.
@@ -40,6 +41,8 @@ pub(crate) struct State {
 pub(crate) struct GroupState {
     /// A subscription that the coordinator task has not taken yet.
     pub(crate) subscribed: Option<Vec<Arc<str>>>,
+    /// As which member offsets are committed, none outside of a generation.
+    pub(crate) generation: Option<Generation>,
     /// A rebalance waits for the application to be inside of poll.
     pub(crate) wants_poll: bool,
     /// It is: partitions may be taken away.
@@ -66,6 +69,7 @@ impl Shared {
     pub(crate) fn new(fetch: FetchState, now: Instant) -> Arc<Self> {
         let group = GroupState {
             subscribed: None,
+            generation: None,
             wants_poll: false,
             granted: false,
             polled_at: now,

@@ -7,6 +7,7 @@ mod commit;
 mod lookup;
 mod poll;
 mod seek;
+mod transactional;
 
 pub use commit::PendingCommit;
 

@@ -182,6 +182,7 @@ impl Coordinator {
         let mut state = self.shared.lock();
         let news = wants_poll && !state.group.wants_poll;
         state.group.wants_poll = wants_poll;
+        state.group.generation = self.member.generation().cloned();
         drop(state);
         if news {
             self.shared.application.notify_one();

@@ -84,11 +84,13 @@ struct Entry<'a> {
 
 impl Entry<'_> {
     fn offset(&self) -> Option<OffsetAndMetadata> {
-        (self.offset >= 0).then(|| OffsetAndMetadata {
-            offset: self.offset,
-            leader_epoch: (self.leader_epoch >= 0).then_some(self.leader_epoch),
-            metadata: self.metadata.unwrap_or_default().to_owned(),
-        })
+        if self.offset < 0 {
+            return None;
+        }
+        let metadata = self.metadata.unwrap_or_default();
+        let mut offset = OffsetAndMetadata::new(self.offset).metadata(metadata);
+        offset.leader_epoch = (self.leader_epoch >= 0).then_some(self.leader_epoch);
+        Some(offset)
     }
 }
 
