@@ -207,6 +207,15 @@ impl TestBroker {
         Some((producer.id, producer.epoch, is_open))
     }
 
+    /// The offset that a group has committed for a partition, if it has.
+    pub fn committed(&self, group: &str, topic: &str, partition: i32) -> Option<i64> {
+        let cluster = self.shared.cluster();
+        let offsets = cluster.coordinator.offsets(group)?;
+        offsets
+            .get(&(topic.to_owned(), partition))
+            .map(|committed| committed.offset)
+    }
+
     /// The node that coordinates a group or transactional id.
     pub fn coordinator(&self, key: &str) -> i32 {
         self.shared.cluster().coordinator_of(key).id.0

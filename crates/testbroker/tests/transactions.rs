@@ -214,8 +214,10 @@ async fn a_transaction_that_is_open_for_too_long_is_aborted() {
     assert_eq!(produce(&mut client, 12, &batch).await, ErrorCode::NONE);
     tokio::time::sleep(Duration::from_millis(TIMEOUT_MS as u64 + 1)).await;
     assert_eq!(read(&mut client, true).await.last_stable_offset, 2);
-    let late = end(&mut client, 5, holder, true).await.0;
+    let late = end(&mut client, 4, holder, true).await.0;
     assert_eq!(late, ErrorCode::PRODUCER_FENCED);
+    let late = end(&mut client, 5, holder, true).await.0;
+    assert_eq!(late, ErrorCode::INVALID_TXN_STATE);
 }
 
 #[tokio::test]

@@ -216,7 +216,7 @@ fn admit(
     let partition = (topic.to_owned(), destination.index);
     let transactions = &mut cluster.transactions;
     let admitted = if call.version >= ADDS_PARTITIONS_SINCE {
-        transactions.add(Instant::now(), name, producer, [partition], [], true)
+        transactions.add(Instant::now(), name, producer, [partition], [])
     } else {
         transactions
             .has_partition(name, producer, &partition)

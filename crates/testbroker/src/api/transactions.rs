@@ -81,7 +81,7 @@ impl Serve for AddPartitionsToTxnRequest {
         };
         let result = check_coordinator(&cluster, call, name).and_then(|()| {
             let transactions = &mut cluster.transactions;
-            transactions.add(Instant::now(), name, producer, partitions, [], false)
+            transactions.add(Instant::now(), name, producer, partitions, [])
         });
         drop(cluster);
         call.shared.timers_moved.notify_one();
@@ -125,7 +125,7 @@ impl Serve for AddOffsetsToTxnRequest {
         let result = check_coordinator(&cluster, call, name).and_then(|()| {
             let group = [self.group_id.to_string()];
             let transactions = &mut cluster.transactions;
-            transactions.add(Instant::now(), name, producer, [], group, false)
+            transactions.add(Instant::now(), name, producer, [], group)
         });
         drop(cluster);
         call.shared.timers_moved.notify_one();
@@ -210,7 +210,7 @@ fn commit_offsets(
     let group = request.group_id.to_string();
     let joined = if call.version >= ADDS_GROUP_SINCE {
         let transactions = &mut cluster.transactions;
-        transactions.add(Instant::now(), name, producer, [], [group.clone()], true)
+        transactions.add(Instant::now(), name, producer, [], [group.clone()])
     } else {
         cluster
             .transactions

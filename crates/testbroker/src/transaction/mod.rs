@@ -83,8 +83,6 @@ struct Transactional {
     state: State,
     /// When the open transaction is given up.
     deadline: Option<Instant>,
-    /// Whether it is one of KIP-890, whose end bumps the epoch.
-    bumps: bool,
     partitions: BTreeSet<(String, i32)>,
     groups: BTreeSet<String>,
 }
@@ -155,8 +153,7 @@ impl Transactions {
         Ok(Initialized::Ready(entry.producer))
     }
 
-    /// Adds partitions and groups to the open transaction, which begins with the first. `bumps` says
-    /// that its end will be one of KIP-890.
+    /// Adds partitions and groups to the open transaction, which begins with the first.
     pub(crate) fn add(
         &mut self,
         now: Instant,
@@ -164,13 +161,11 @@ impl Transactions {
         producer: Producer,
         partitions: impl IntoIterator<Item = (String, i32)>,
         groups: impl IntoIterator<Item = String>,
-        bumps: bool,
     ) -> Result<(), ResponseError> {
         let entry = self.held_by(name, producer)?;
         if entry.state != State::Ongoing {
             entry.state = State::Ongoing;
             entry.deadline = Some(now + entry.timeout);
-            entry.bumps = bumps;
         }
         entry.partitions.extend(partitions);
         entry.groups.extend(groups);
@@ -267,7 +262,6 @@ impl Transactional {
             timeout,
             state: State::Empty,
             deadline: None,
-            bumps: false,
             partitions: BTreeSet::new(),
             groups: BTreeSet::new(),
         }
@@ -365,9 +359,9 @@ impl Transactional {
 
     /// Aborts the open transaction and makes its producer's epoch worthless.
     fn fence(&mut self) -> Ending {
-        // The coordinator fences with one epoch more, and the end of KIP-890 adds another.
-        let bumps = 1 + i16::from(self.bumps);
-        self.producer.epoch = self.producer.epoch.saturating_add(bumps);
+        // One epoch, also with KIP-890: to its producer this looks like an abort of its own that was
+        // answered already.
+        self.producer.epoch = self.producer.epoch.saturating_add(1);
         self.last_epoch = NO_EPOCH;
         self.finish(false, self.producer)
     }

@@ -13,9 +13,9 @@ fn ready(transactions: &mut Transactions, known: Option<Producer>) -> Producer {
     }
 }
 
-fn begin(transactions: &mut Transactions, producer: Producer, bumps: bool) {
+fn begin(transactions: &mut Transactions, producer: Producer) {
     let now = Instant::now();
-    let added = transactions.add(now, "t", producer, [orders(0)], [], bumps);
+    let added = transactions.add(now, "t", producer, [orders(0)], []);
     added.unwrap();
 }
 
@@ -26,7 +26,7 @@ async fn every_holder_gets_its_own_epoch_and_fences_the_one_before() {
     let second = ready(&mut transactions, None);
     assert_eq!((second.id, second.epoch), (first.id, first.epoch + 1));
     let now = Instant::now();
-    let added = transactions.add(now, "t", first, [orders(0)], [], false);
+    let added = transactions.add(now, "t", first, [orders(0)], []);
     assert_eq!(added, Err(ResponseError::ProducerFenced));
     let ended = transactions.end("t", first, true, false);
     assert_eq!(ended, Err(ResponseError::ProducerFenced));
@@ -38,17 +38,15 @@ async fn every_holder_gets_its_own_epoch_and_fences_the_one_before() {
 
 #[tokio::test]
 async fn a_new_holder_aborts_what_is_open_and_asks_again() {
-    for bumps in [false, true] {
-        let mut transactions = Transactions::default();
-        let first = ready(&mut transactions, None);
-        begin(&mut transactions, first, bumps);
-        let Ok(Initialized::Aborting(ending)) = transactions.initialize("t", TIMEOUT, None) else {
-            panic!("the transaction was open");
-        };
-        assert!(!ending.commit && ending.partitions.contains(&orders(0)));
-        assert!(ending.producer.epoch > first.epoch);
-        assert!(ready(&mut transactions, None).epoch > ending.producer.epoch);
-    }
+    let mut transactions = Transactions::default();
+    let first = ready(&mut transactions, None);
+    begin(&mut transactions, first);
+    let Ok(Initialized::Aborting(ending)) = transactions.initialize("t", TIMEOUT, None) else {
+        panic!("the transaction was open");
+    };
+    assert!(!ending.commit && ending.partitions.contains(&orders(0)));
+    assert!(ending.producer.epoch > first.epoch);
+    assert!(ready(&mut transactions, None).epoch > ending.producer.epoch);
 }
 
 #[tokio::test]
@@ -57,7 +55,7 @@ async fn before_kip_890_an_end_keeps_the_epoch_and_may_be_repeated() {
     let producer = ready(&mut transactions, None);
     let empty = transactions.end("t", producer, true, false);
     assert_eq!(empty, Err(ResponseError::InvalidTxnState));
-    begin(&mut transactions, producer, false);
+    begin(&mut transactions, producer);
     let ended = transactions.end("t", producer, true, false).unwrap();
     assert_eq!(ended.producer, producer);
     assert_eq!(ended.ending.unwrap().producer, producer);
@@ -71,7 +69,7 @@ async fn before_kip_890_an_end_keeps_the_epoch_and_may_be_repeated() {
 async fn with_kip_890_every_end_bumps_and_a_late_one_hits_nothing() {
     let mut transactions = Transactions::default();
     let producer = ready(&mut transactions, None);
-    begin(&mut transactions, producer, true);
+    begin(&mut transactions, producer);
     let ended = transactions.end("t", producer, true, true).unwrap();
     let next = ended.producer;
     assert_eq!((next.id, next.epoch), (producer.id, producer.epoch + 1));
@@ -79,7 +77,7 @@ async fn with_kip_890_every_end_bumps_and_a_late_one_hits_nothing() {
     // The same again: it was the answer that was lost.
     let repeated = transactions.end("t", producer, true, true).unwrap();
     assert_eq!((repeated.producer, repeated.ending), (next, None));
-    begin(&mut transactions, next, true);
+    begin(&mut transactions, next);
     let late = transactions.end("t", producer, true, true);
     assert_eq!(late, Err(ResponseError::ProducerFenced));
 }
@@ -116,7 +114,7 @@ async fn a_producer_whose_epochs_are_used_up_gets_another_id() {
         ..first
     };
     transactions.ids.get_mut("t").unwrap().producer = last;
-    begin(&mut transactions, last, true);
+    begin(&mut transactions, last);
     let ended = transactions.end("t", last, true, true).unwrap();
     assert_eq!(ended.ending.unwrap().producer.epoch, i16::MAX);
     assert_ne!(ended.producer.id, first.id);
@@ -130,7 +128,7 @@ async fn a_producer_whose_epochs_are_used_up_gets_another_id() {
 async fn what_is_open_for_too_long_is_aborted_and_its_producer_fenced() {
     let mut transactions = Transactions::default();
     let producer = ready(&mut transactions, None);
-    begin(&mut transactions, producer, false);
+    begin(&mut transactions, producer);
     let deadline = transactions.poll_timeout().unwrap();
     assert!(
         transactions
@@ -142,4 +140,9 @@ async fn what_is_open_for_too_long_is_aborted_and_its_producer_fenced() {
     assert_eq!(transactions.poll_timeout(), None);
     let late = transactions.end("t", producer, true, false);
     assert_eq!(late, Err(ResponseError::ProducerFenced));
+    // With KIP-890 it is as if the producer had aborted it itself.
+    let late = transactions.end("t", producer, true, true);
+    assert_eq!(late, Err(ResponseError::InvalidTxnState));
+    let late = transactions.end("t", producer, false, true).unwrap();
+    assert_eq!(late.producer.epoch, producer.epoch + 1);
 }
