@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use klamm_codec::compress::Compression;
 use klamm_net::Cluster;
-use klamm_net::config::{ConfigError, PropertySet};
+use klamm_net::config::{ConfigError, Problem, PropertySet};
 
-use crate::config::{Acks, ProducerConfig};
+use crate::config::{Acks, ProducerConfig, Settings};
 use crate::error::Error;
 use crate::hooks::{DeliveryReport, Hooks, Interceptor};
 use crate::partitioner::{Partitioner, Partitioning};
 use crate::producer::Producer;
+use crate::transaction::{Coordination, Manager, TransactionalProducer};
 
 /// Sets up a [`Producer`]. Defaults are Java's, but for [`batch_size`](Self::batch_size).
 #[derive(Clone, Debug)]
@@ -193,15 +194,64 @@ impl ProducerBuilder {
         self
     }
 
+    /// The name under which this producer is known across restarts, for
+    /// [`build_transactional`](Self::build_transactional) (`transactional.id`). Default: none. One
+    /// producer at a time has it: whoever takes it over ends the one before, and aborts what that had
+    /// open.
+    pub fn transactional_id(mut self, id: impl Into<String>) -> Self {
+        self.config.transactional_id = Some(id.into());
+        self
+    }
+
+    /// How long a transaction may be open before the coordinator aborts it and ends its producer
+    /// (`transaction.timeout.ms`). Default: 60 s. Brokers refuse more than their
+    /// `transaction.max.timeout.ms` (15 min).
+    pub const fn transaction_timeout(mut self, timeout: Duration) -> Self {
+        self.config.transaction_timeout = timeout;
+        self
+    }
+
+    /// Checks the settings, starts the producer and takes its
+    /// [`transactional_id`](Self::transactional_id) over, within `max.block.ms`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with every problem at once; [`Error::Fatal`] or [`Error::Abortable`] if the
+    /// coordinator refuses; [`Error::TransactionTimeout`].
+    ///
+    /// # Cancel safety
+    /// Nothing remains when the future is dropped, but whoever had the transactional id may have lost
+    /// it.
+    pub async fn build_transactional(self) -> Result<TransactionalProducer, Error> {
+        let Some(id) = self.config.transactional_id.as_deref() else {
+            let name = "a name that this producer alone has";
+            return Err(ConfigError::from(Problem::missing("transactional.id", name)).into());
+        };
+        let backoff = self.cluster.config().retry_backoff;
+        let coordination = Coordination::new(Manager::new(id.into(), backoff));
+        let (cluster, settings, hooks) = self.check()?;
+        TransactionalProducer::start(&cluster, settings, hooks, coordination).await
+    }
+
     /// Checks the settings and starts the producer. It connects when there is something to send.
     ///
     /// # Errors
-    /// [`Error::Config`] with every problem at once.
+    /// [`Error::Config`] with every problem at once; a [`transactional_id`](Self::transactional_id)
+    /// is one, because a producer that has it can send in transactions only.
     pub fn build(self) -> Result<Producer, Error> {
+        if let Some(id) = &self.config.transactional_id {
+            let none = "none here: build_transactional() makes a producer that has one";
+            let problem = Problem::not_allowed("transactional.id", id, none);
+            return Err(ConfigError::from(problem).into());
+        }
+        let (cluster, settings, hooks) = self.check()?;
+        Ok(Producer::start(&cluster, settings, hooks, None))
+    }
+
+    fn check(self) -> Result<(Cluster, Settings, Hooks), Error> {
         let request_timeout = self
             .request_timeout
             .unwrap_or(self.cluster.config().request_timeout);
         let settings = self.config.check(request_timeout)?;
-        Ok(Producer::start(&self.cluster, settings, self.hooks))
+        Ok((self.cluster, settings, self.hooks))
     }
 }

@@ -72,6 +72,10 @@ pub struct ProducerConfig {
     pub partitioner_rack_aware: bool,
     /// `client.rack`, default none.
     pub client_rack: String,
+    /// `transactional.id`; unset there are no transactions.
+    pub transactional_id: Option<String>,
+    /// `transaction.timeout.ms`, default 60 s.
+    pub transaction_timeout: Duration,
 }
 
 impl Default for ProducerConfig {
@@ -95,6 +99,8 @@ impl Default for ProducerConfig {
             partitioner_availability_timeout: Duration::ZERO,
             partitioner_rack_aware: false,
             client_rack: String::new(),
+            transactional_id: None,
+            transaction_timeout: Duration::from_secs(60),
         }
     }
 }
@@ -146,6 +152,12 @@ impl ProducerConfig {
         }
         if let Some(timeout) = properties.duration_ms("delivery.timeout.ms") {
             self.delivery_timeout = Some(timeout);
+        }
+        if let Some(id) = properties.string("transactional.id") {
+            self.transactional_id = Some(id);
+        }
+        if let Some(timeout) = properties.duration_ms("transaction.timeout.ms") {
+            self.transaction_timeout = timeout;
         }
         if let Some(retries) = properties.u64("retries") {
             self.retries = u32::try_from(retries).unwrap_or(u32::MAX);
@@ -229,7 +241,7 @@ impl ProducerConfig {
                 acks_all: self.acks == Acks::All,
                 retries: self.retries,
                 max_in_flight: self.max_in_flight,
-                transactional: false,
+                transactional: self.transactional_id.is_some(),
             },
             &mut findings,
         );
@@ -245,6 +257,20 @@ impl ProducerConfig {
             &self.client_rack,
             &mut findings,
         );
+        let timeout_ms = self.transaction_timeout.as_millis();
+        if self.transactional_id.is_some() && !(1..=i32::MAX as u128).contains(&timeout_ms) {
+            let allowed = "1 to 2147483647 ms";
+            let timeout_ms = timeout_ms.to_string();
+            findings.problem(Problem::not_allowed(
+                "transaction.timeout.ms",
+                &timeout_ms,
+                allowed,
+            ));
+        }
+        if self.transactional_id.as_deref() == Some("") {
+            let allowed = "a name that is not empty";
+            findings.problem(Problem::not_allowed("transactional.id", "", allowed));
+        }
         checks::batch_size(self.batch_size, self.max_request_size, &mut findings);
         if let Err(error) = self.compressor() {
             let level = self.compression_level.unwrap_or_default().to_string();

@@ -185,12 +185,23 @@ impl Completer {
     }
 
     fn complete(&mut self, result: BatchResult) {
-        if self.completion.set(result)
-            && let Some(reports) = self.reports.take()
-        {
+        let failed = match &result {
+            BatchResult::Failed(failure) => Some(Error::Delivery {
+                partition: self.completion.partition.clone(),
+                outcome: failure.outcome,
+                cause: failure.cause.clone(),
+            }),
+            BatchResult::Written(_) | BatchResult::Split(_) => None,
+        };
+        let is_first = self.completion.set(result);
+        if is_first && let Some(reports) = self.reports.take() {
             reports.tell(&self.completion);
         }
-        self.unfinished = None;
+        if let Some(unfinished) = self.unfinished.take()
+            && let Some(error) = failed.filter(|_| is_first)
+        {
+            unfinished.failed(error);
+        }
     }
 
     /// Passes the deliveries on to parts, of which each begins with the record of one of `starts`;

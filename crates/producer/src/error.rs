@@ -44,6 +44,9 @@ pub enum Cause {
     /// The topic was deleted, or deleted and created again, after the record was accepted.
     #[error("the topic was created anew under the same name; the record was meant for the old one")]
     TopicRecreated,
+    /// Its transaction was aborted, or had failed, before the record was sent.
+    #[error("its transaction was aborted before it was sent")]
+    TransactionAborted,
     /// The producer cannot go on.
     #[error("the producer failed for good: {0}")]
     Fatal(ErrorCode),
@@ -133,8 +136,43 @@ pub enum Error {
         /// Batches without acknowledgement.
         unfinished: usize,
     },
+    /// The open transaction has failed and must be aborted; then the producer goes on with the next
+    /// one (KIP-1050).
+    #[error("the transaction of {transactional_id} must be aborted: {cause}")]
+    Abortable {
+        /// The transactional id.
+        transactional_id: Arc<str>,
+        /// What failed: a record, or a request to a coordinator.
+        cause: Box<Error>,
+    },
+    /// Something that a transaction needs did not happen in time. It goes on in the background; what
+    /// may follow is the same call again, or waiting for the next `begin`.
+    #[error(
+        "{operation} of the transactional producer {transactional_id} did not finish within {timeout:?} (max.block.ms) and goes on; last failure: {}",
+        last.as_deref().map_or_else(|| "none".to_owned(), ToString::to_string)
+    )]
+    TransactionTimeout {
+        /// The call.
+        operation: &'static str,
+        /// The transactional id.
+        transactional_id: Arc<str>,
+        /// How long it waited.
+        timeout: Duration,
+        /// Why the last attempt failed, if one did.
+        last: Option<Box<klamm_net::Error>>,
+    },
+    /// The call does not fit what the transactional producer is doing.
+    #[error("cannot {operation}: the transactional producer {transactional_id} is {state}")]
+    InvalidTransactionState {
+        /// The call.
+        operation: &'static str,
+        /// The transactional id.
+        transactional_id: Arc<str>,
+        /// What it is doing.
+        state: String,
+    },
     /// The producer cannot go on after a fatal error; build another one.
-    #[error("the producer failed for good: {0}")]
+    #[error("the producer failed for good: {}", described(*.0))]
     Fatal(ErrorCode),
     /// The producer was closed.
     #[error("the producer is closed")]
@@ -148,14 +186,41 @@ const fn outcome_text(outcome: Outcome) -> &'static str {
     }
 }
 
+/// What the most frequent end of a transactional producer means.
+fn described(code: ErrorCode) -> String {
+    if is_fencing(code) {
+        format!(
+            "{code}; another producer has taken over its transactional.id, or its transaction was open for longer than transaction.timeout.ms"
+        )
+    } else {
+        code.to_string()
+    }
+}
+
+const fn is_fencing(code: ErrorCode) -> bool {
+    code.0 == ErrorCode::PRODUCER_FENCED.0 || code.0 == ErrorCode::INVALID_PRODUCER_EPOCH.0
+}
+
 impl Error {
+    /// Whether the transaction must be aborted, after which the producer goes on.
+    #[must_use]
+    pub const fn is_abortable(&self) -> bool {
+        matches!(self, Self::Abortable { .. })
+    }
+
+    /// Whether another producer has taken the transactional id over. Such an error is also fatal.
+    #[must_use]
+    pub const fn is_fenced(&self) -> bool {
+        matches!(self, Self::Fatal(code) if is_fencing(*code))
+    }
+
     /// Whether the record may be in the log. Everything but a failed delivery fails before the
     /// record is accepted.
     #[must_use]
     pub const fn outcome(&self) -> Outcome {
         match self {
             Self::Delivery { outcome, .. } => *outcome,
-            Self::Unfinished { .. } => Outcome::Unknown,
+            Self::Unfinished { .. } | Self::TransactionTimeout { .. } => Outcome::Unknown,
             _ => Outcome::NotWritten,
         }
     }
@@ -166,14 +231,19 @@ impl Error {
     pub fn is_retriable(&self) -> bool {
         match self {
             Self::Net(error) => error.is_retriable(),
-            Self::BufferFull { .. } | Self::TopicNotReady { .. } => true,
+            Self::BufferFull { .. }
+            | Self::TopicNotReady { .. }
+            | Self::TransactionTimeout { .. } => true,
             Self::Delivery { cause, .. } => match cause {
                 Cause::Timeout(_)
                 | Cause::Retries(_)
                 | Cause::TopicRecreated
                 | Cause::OtherRecord(_) => true,
                 Cause::Broker { code, .. } => code.is_retriable(),
-                Cause::Compression(_) | Cause::Fatal(_) | Cause::Closed => false,
+                Cause::Compression(_)
+                | Cause::TransactionAborted
+                | Cause::Fatal(_)
+                | Cause::Closed => false,
             },
             _ => false,
         }
@@ -198,7 +268,9 @@ impl Error {
     pub fn is_timeout(&self) -> bool {
         match self {
             Self::Net(error) => error.is_timeout(),
-            Self::BufferFull { .. } | Self::Unfinished { .. } => true,
+            Self::BufferFull { .. } | Self::Unfinished { .. } | Self::TransactionTimeout { .. } => {
+                true
+            }
             Self::Delivery { cause, .. } => matches!(cause, Cause::Timeout(_)),
             _ => false,
         }
@@ -210,6 +282,8 @@ impl Error {
         match self {
             Self::Net(error) => error.code(),
             Self::Fatal(code) => Some(*code),
+            Self::Abortable { cause, .. } => cause.code(),
+            Self::TransactionTimeout { last, .. } => last.as_ref()?.code(),
             Self::Delivery { cause, .. } => match cause {
                 Cause::Broker { code, .. } | Cause::OtherRecord(code) | Cause::Fatal(code) => {
                     Some(*code)

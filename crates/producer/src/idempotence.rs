@@ -53,13 +53,21 @@ pub(crate) enum ProducerIds {
     Wanted,
     /// The newest id and epoch.
     Known(ProducerKey),
+    /// Those of a transactional producer: its coordinator changes them, between transactions.
+    Given {
+        newest: ProducerKey,
+        /// Brokers take no producer's first batch but with sequence 0 (KIP-890): rule 4 is theirs.
+        strict: bool,
+    },
 }
 
 impl ProducerIds {
     /// The key for a partition that can no longer use `old`: the newest, or one epoch more.
     fn after(&mut self, old: ProducerKey) -> Option<ProducerKey> {
-        let Self::Known(newest) = self else {
-            return None;
+        let newest = match self {
+            Self::Known(newest) => newest,
+            Self::Given { newest, .. } => return (*newest != old).then_some(*newest),
+            Self::Off | Self::Wanted => return None,
         };
         if *newest == old {
             match newest.epoch.checked_add(1) {
@@ -178,6 +186,25 @@ impl<B> Sequences<B> {
         (!self.settling && in_line) || self.in_flight.is_empty()
     }
 
+    /// Whether the producer has another epoch by now: a transactional one begins with sequence 0 in
+    /// every partition then.
+    fn is_outdated(&self, ids: &ProducerIds) -> bool {
+        let ProducerIds::Given { newest, .. } = ids else {
+            return false;
+        };
+        self.key.is_some_and(|key| key != *newest)
+    }
+
+    /// Whether the partition can send nothing new in the epoch of `ids`.
+    pub(crate) fn has_gap(&self, ids: &ProducerIds) -> bool {
+        self.gap && !self.is_outdated(ids)
+    }
+
+    /// Whether the oldest batch in flight is the oldest of all that have a place.
+    pub(crate) fn is_first_in_line(&self) -> bool {
+        self.resend.is_empty()
+    }
+
     /// Whether answers are awaited after a failure.
     pub(crate) fn is_settling(&self) -> bool {
         self.settling && !self.in_flight.is_empty()
@@ -238,13 +265,19 @@ impl<B> Sequences<B> {
             return false;
         }
         self.settling = false;
-        if self.gap && (!self.in_flight.is_empty() || !self.renew(ids)) {
+        let outdated = self.is_outdated(ids);
+        if (self.gap || outdated) && (!self.in_flight.is_empty() || !self.renew(ids)) {
             return false;
         }
         match ids {
             ProducerIds::Off => true,
             ProducerIds::Known(newest) => {
                 self.key.get_or_insert(*newest);
+                true
+            }
+            ProducerIds::Given { newest, strict } => {
+                self.key.get_or_insert(*newest);
+                self.known_to_broker |= *strict;
                 true
             }
             ProducerIds::Wanted => self.key.is_some(),
@@ -373,6 +406,17 @@ impl<B> Sequences<B> {
                 self.break_line(&stamped);
                 given_up.push(stamped);
             }
+        }
+        given_up
+    }
+
+    /// Gives up what waits to be sent again and is certainly not in the log.
+    pub(crate) fn give_up_unwritten(&mut self) -> Vec<Stamped<B>> {
+        let all = std::mem::take(&mut self.resend).into_iter();
+        let (kept, given_up): (Vec<_>, Vec<_>) = all.partition(|stamped| stamped.maybe_written);
+        self.resend = kept.into();
+        for stamped in &given_up {
+            self.break_line(stamped);
         }
         given_up
     }

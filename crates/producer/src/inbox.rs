@@ -65,6 +65,11 @@ impl Inbox {
         TopicQueues::new(Arc::clone(&topic.name), topic.id, queues)
     }
 
+    /// Lets the sender look around.
+    pub(crate) fn wake(&self) {
+        self.arrived.notify_one();
+    }
+
     /// Waits until there may be mail.
     pub(crate) async fn arrived(&self) {
         self.arrived.notified().await;

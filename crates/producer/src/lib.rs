@@ -33,6 +33,7 @@ mod record;
 mod sender;
 mod shared;
 mod stats;
+mod transaction;
 mod unfinished;
 
 pub use builder::ProducerBuilder;
@@ -46,3 +47,4 @@ pub use partitioner::{Partitioner, Partitioning, TopicPartitions};
 pub use producer::{Producer, SendRecord};
 pub use record::Record;
 pub use stats::{LatencyHistogram, ProducerStats};
+pub use transaction::{CommitError, Transaction, TransactionalProducer, UnfinishedCommit};

@@ -19,6 +19,7 @@ use crate::record::Record;
 use crate::sender::Sender;
 use crate::shared::{Refused, Shared};
 use crate::stats::ProducerStats;
+use crate::transaction::Coordination;
 
 /// Sends records to Kafka; cheap to clone, to be used from any number of tasks.
 ///
@@ -46,8 +47,13 @@ impl Drop for Inner {
 }
 
 impl Producer {
-    pub(crate) fn start(cluster: &Cluster, settings: Settings, hooks: Hooks) -> Self {
-        let shared = Shared::new(cluster.with_own_lanes(), settings, hooks);
+    pub(crate) fn start(
+        cluster: &Cluster,
+        settings: Settings,
+        hooks: Hooks,
+        transaction: Option<Arc<Coordination>>,
+    ) -> Self {
+        let shared = Shared::new(cluster.with_own_lanes(), settings, hooks, transaction);
         let sender = tokio::spawn(Sender::new(Arc::clone(&shared)).run());
         Self {
             inner: Arc::new(Inner {
@@ -202,6 +208,37 @@ impl Producer {
             timeout: timeout_after,
             unfinished,
         })
+    }
+
+    /// `max.block.ms`.
+    pub(crate) fn max_block(&self) -> Duration {
+        self.inner.shared.settings.config.max_block
+    }
+
+    /// Lets what is queued leave without lingering.
+    pub(crate) fn hurry(&self) {
+        self.inner.shared.hurry();
+    }
+
+    /// Lets the sender look at the transaction.
+    pub(crate) fn wake(&self) {
+        self.inner.shared.inbox.wake();
+    }
+
+    /// What to tell who has waited for `max.block.ms`.
+    pub(crate) fn transaction_timed_out(
+        &self,
+        coordination: &Coordination,
+        operation: &'static str,
+    ) -> Error {
+        let config = &self.inner.shared.settings.config;
+        let transactional_id = config.transactional_id.as_deref().unwrap_or_default();
+        Error::TransactionTimeout {
+            operation,
+            transactional_id: transactional_id.into(),
+            timeout: config.max_block,
+            last: coordination.lock().last_failure().map(Box::new),
+        }
     }
 }
 

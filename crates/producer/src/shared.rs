@@ -15,6 +15,7 @@ use crate::inbox::Inbox;
 use crate::memory::{Memory, Reservation};
 use crate::record::Record;
 use crate::stats::{Counters, ProducerStats};
+use crate::transaction::Coordination;
 use crate::unfinished::Unfinished;
 
 /// What the handles and the sender share.
@@ -32,6 +33,8 @@ pub(crate) struct Shared {
     changing_topics: Mutex<()>,
     pub(crate) unfinished: Arc<Unfinished>,
     pub(crate) ended: OnceLock<Error>,
+    /// None for a producer without transactions.
+    pub(crate) transaction: Option<Arc<Coordination>>,
 }
 
 #[cold]
@@ -61,7 +64,12 @@ impl From<Error> for Refused {
 }
 
 impl Shared {
-    pub(crate) fn new(cluster: Cluster, settings: Settings, hooks: Hooks) -> Arc<Self> {
+    pub(crate) fn new(
+        cluster: Cluster,
+        settings: Settings,
+        hooks: Hooks,
+        transaction: Option<Arc<Coordination>>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             cluster,
             memory: Memory::new(settings.config.buffer_memory, settings.batch_bytes_max),
@@ -74,6 +82,7 @@ impl Shared {
             changing_topics: Mutex::default(),
             unfinished: Arc::default(),
             ended: OnceLock::new(),
+            transaction,
         })
     }
 
@@ -195,6 +204,9 @@ impl Shared {
 
     /// The producer cannot go on.
     pub(crate) fn fail(&self, code: ErrorCode) {
+        if let Some(transaction) = &self.transaction {
+            transaction.change(|manager| manager.fail(Error::Fatal(code)));
+        }
         self.end(Error::Fatal(code));
     }
 

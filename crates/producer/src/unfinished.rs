@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use crate::error::Error;
+
 /// Batches by the order in which they were started.
 #[derive(Debug, Default)]
 pub(crate) struct Unfinished {
@@ -18,6 +20,8 @@ pub(crate) struct Unfinished {
 struct State {
     next_id: u64,
     ids: BTreeSet<u64>,
+    /// The first since it was last asked for.
+    failure: Option<Error>,
 }
 
 /// A batch that has no result yet; it has one when this is dropped.
@@ -25,6 +29,13 @@ struct State {
 pub(crate) struct UnfinishedBatch {
     unfinished: Arc<Unfinished>,
     id: u64,
+}
+
+impl UnfinishedBatch {
+    /// The batch, or a part of it, has failed: a transaction cannot be committed without it.
+    pub(crate) fn failed(&self, error: Error) {
+        self.unfinished.lock().failure.get_or_insert(error);
+    }
 }
 
 impl Drop for UnfinishedBatch {
@@ -64,6 +75,15 @@ impl Unfinished {
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.lock().ids.len()
+    }
+
+    /// Why the first batch failed since this was last asked, if one did.
+    pub(crate) fn take_failure(&self) -> Option<Error> {
+        self.lock().failure.take()
+    }
+
+    pub(crate) fn has_failure(&self) -> bool {
+        self.lock().failure.is_some()
     }
 
     /// Waits until every batch that was started before this call has its result.

@@ -16,6 +16,7 @@ use crate::accumulator::PartitionQueue;
 use crate::delivery::{Failure, Written};
 use crate::error::{Cause, Outcome};
 use crate::idempotence::Answer;
+use crate::transaction::backoff_after;
 
 /// What a broker said about one partition of a request.
 #[derive(Clone, Debug)]
@@ -80,7 +81,11 @@ impl SenderState {
         if code == ErrorCode::MESSAGE_TOO_LARGE && self.split(slot, now) {
             return;
         }
-        if verdict.answer == Answer::Refused {
+        // No epoch to start again in before the transaction has ended.
+        let ends_transaction = self.is_transactional()
+            && verdict.answer == Answer::OutOfOrder
+            && self.slots[slot].sequences.is_first_in_line();
+        if verdict.answer == Answer::Refused || ends_transaction {
             let cause = Cause::Broker {
                 code,
                 message: answer.message.clone(),
@@ -100,6 +105,7 @@ impl SenderState {
     /// Cuts the oldest batch in flight in two, if it can be, to be sent next; later batches of the
     /// topic are made smaller.
     fn split(&mut self, slot: usize, now: Instant) -> bool {
+        let transactional = self.is_transactional();
         let state = &mut self.slots[slot];
         let Some(whole) = state.sequences.divisible() else {
             return false;
@@ -114,7 +120,8 @@ impl SenderState {
         state.queue.fill.refused(whole.batch.bytes.len());
         let seal = |builder: BatchBuilder| {
             let records = builder.record_count();
-            let sealed = builder.seal(ProducerIdentity::NONE, false, self.compressor.as_mut());
+            let compressor = self.compressor.as_mut();
+            let sealed = builder.seal(ProducerIdentity::NONE, transactional, compressor);
             sealed.map(|sealed| (sealed.bytes, records))
         };
         let Ok(parts) = builders
@@ -239,12 +246,14 @@ impl SenderState {
             return;
         }
         let state = &mut self.slots[slot];
+        let code = failure.as_ref().and_then(klamm_net::Error::code);
+        let backoff = backoff_after(code.unwrap_or_default(), self.retry_backoff);
         if let Some(oldest) = state.sequences.in_flight_mut().next() {
             oldest.batch.last_failure = failure;
         }
         // What fails after the first failure, while the partition settles, is part of it.
         if !state.sequences.is_settling() {
-            state.retry_at = Some(now + self.retry_backoff.jittered(state.failures));
+            state.retry_at = Some(now + backoff.jittered(state.failures));
             state.failures += 1;
         }
         if state.sequences.answered(answer).is_none() {

@@ -142,8 +142,12 @@ impl SenderState {
     }
 
     fn seal(&mut self, mut batch: Batch, place: Option<(ProducerKey, i32)>) -> Option<Sent> {
+        let transactional = self.is_transactional();
         let compressor = self.compressor.as_mut();
-        match batch.builder.seal(identity(place), false, compressor) {
+        match batch
+            .builder
+            .seal(identity(place), transactional, compressor)
+        {
             Ok(sealed) => {
                 let mut reservation = batch.reservation;
                 if let Some(buffer) = sealed.used_buffer {

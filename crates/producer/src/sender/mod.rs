@@ -6,9 +6,12 @@
 mod answer;
 mod drain;
 mod link;
+#[cfg(test)]
+mod model_tests;
 mod request;
 mod split;
 mod state;
+mod transact;
 mod verdict;
 
 use std::collections::BTreeSet;
@@ -26,11 +29,13 @@ use crate::config::Acks;
 use crate::idempotence::ProducerKey;
 use crate::inbox::Mail;
 use crate::shared::Shared;
+use crate::transaction::{Answer, ClusterView};
 
 /// Work that takes its time, next to the loop.
 enum Done {
     Connected(NodeId, Result<Connection, NetError>),
     ProducerId(Result<ProducerKey, NetError>),
+    Coordinator(Result<Answer, NetError>, ClusterView),
 }
 
 pub(crate) struct Sender {
@@ -55,6 +60,7 @@ impl Sender {
                 Arc::clone(&shared.memory),
                 Arc::clone(&shared.counters),
                 compressor,
+                shared.transaction.clone(),
             ),
             snapshots: shared.cluster.watch(),
             shared,
@@ -75,6 +81,7 @@ impl Sender {
             let now = Instant::now();
             self.read_mail(now);
             self.state.tick(now);
+            let transaction = self.coordinate(now);
             self.send(now);
             self.state.watch_brokers(now);
             self.carry_out_wishes();
@@ -82,7 +89,10 @@ impl Sender {
                 self.shared.fail(code);
                 return;
             }
-            let wake = self.next_wake(now);
+            if self.shared.transaction.is_some() && self.shared.unfinished.has_failure() {
+                continue;
+            }
+            let wake = self.next_wake(now).into_iter().chain(transaction).min();
             if let Some(wake) = wake {
                 sleep.as_mut().reset(wake);
             }
@@ -128,13 +138,14 @@ impl Sender {
     }
 
     fn send(&mut self, now: Instant) {
+        let protocol = self.state.protocol();
         for node in self.state.ready_nodes(now) {
             let Some(connection) = self.links.connection(node) else {
                 self.connect(node);
                 continue;
             };
             while let Some(batches) = self.state.next_request(node, now) {
-                let sent = request::send(&connection, &self.shared.settings, &batches);
+                let sent = request::send(&connection, &self.shared.settings, protocol, &batches);
                 match sent {
                     Ok(Some(pending)) => self.links.push(node, &connection, pending),
                     Ok(None) => self.state.unanswered(&batches, now),
@@ -219,6 +230,7 @@ impl Sender {
                 tracing::debug!(node = node.0, %error, "cannot connect");
                 self.state.connect_failed(node, &error);
             }
+            Done::Coordinator(answer, view) => self.coordinated(now, answer, view),
             Done::ProducerId(Ok(key)) => {
                 self.asking_producer_id = false;
                 self.state.producer_id(key, now);

@@ -10,7 +10,7 @@ use klamm_codec::messages::{
     InitProducerIdRequest, InitProducerIdResponse, ProduceRequest, StrBytes, decode_response,
 };
 use klamm_codec::produce_request::{PartitionBatch, ProduceHeader, TopicBatches, encode};
-use klamm_codec::{ApiKey, ErrorCode};
+use klamm_codec::{ApiKey, ErrorCode, VersionRange};
 use klamm_net::{Connection, Error, PendingResponse, Route, TopicId, Verdict};
 use tokio::time::Instant;
 
@@ -21,11 +21,14 @@ use crate::config::{Acks, Settings};
 use crate::delivery::Written;
 use crate::idempotence::ProducerKey;
 use crate::shared::Shared;
+use crate::transaction::Protocol;
 
 /// From this version on topics go by their ids (KIP-516).
 const TOPIC_IDS_SINCE: i16 = 13;
 /// From this version on the client is to wait when it is throttled (KIP-219).
 const THROTTLED_BY_CLIENT_SINCE: i16 = 6;
+/// From this version on a batch adds its partition to the transaction (KIP-890).
+const ADDS_PARTITIONS_SINCE: i16 = 12;
 /// The last version that names them.
 const TOPIC_NAMES_UNTIL: i16 = 12;
 
@@ -33,9 +36,10 @@ const TOPIC_NAMES_UNTIL: i16 = 12;
 pub(super) fn send(
     connection: &Connection,
     settings: &Settings,
+    protocol: Option<Protocol>,
     batches: &ProduceBatches,
 ) -> Result<Option<(i16, PendingResponse)>, Error> {
-    let mut version = connection.version(ApiKey::PRODUCE)?;
+    let mut version = version(connection, protocol)?;
     let has_ids = |batch: &PartitionBytes| !batch.queue.topic_id.is_zero();
     if version >= TOPIC_IDS_SINCE && !batches.batches.iter().all(has_ids) {
         version = TOPIC_NAMES_UNTIL;
@@ -58,7 +62,7 @@ pub(super) fn send(
         })
         .collect();
     let header = ProduceHeader {
-        transactional_id: None,
+        transactional_id: settings.config.transactional_id.as_deref(),
         acks: settings.config.acks.code(),
         timeout_ms: i32::try_from(settings.request_timeout.as_millis()).unwrap_or(i32::MAX),
     };
@@ -71,6 +75,27 @@ pub(super) fn send(
     }
     let pending = connection.send(ApiKey::PRODUCE, settings.request_timeout, encode)?;
     Ok(Some((version, pending)))
+}
+
+/// The version to use; each protocol of transactions has its own.
+fn version(connection: &Connection, protocol: Option<Protocol>) -> Result<i16, Error> {
+    let version = connection.version(ApiKey::PRODUCE)?;
+    match protocol {
+        Some(Protocol::V1) => Ok(version.min(ADDS_PARTITIONS_SINCE - 1)),
+        Some(Protocol::V2) if version < ADDS_PARTITIONS_SINCE => Err(Error::UnsupportedVersion {
+            api: ApiKey::PRODUCE,
+            broker: connection.address().to_owned(),
+            ours: VersionRange {
+                min: ADDS_PARTITIONS_SINCE,
+                max: i16::MAX,
+            },
+            theirs: Some(VersionRange {
+                min: 0,
+                max: version,
+            }),
+        }),
+        Some(Protocol::V2) | None => Ok(version),
+    }
 }
 
 /// The answers in a produce response.

@@ -34,6 +34,7 @@ use crate::idempotence::{Answer, ProducerIds, ProducerKey, Sequences, Stamped};
 use crate::memory::{Memory, Reservation};
 use crate::partitioner::Availability;
 use crate::stats::Counters;
+use crate::transaction::Coordination;
 
 /// A batch with its bytes, from its first sending to its end.
 #[derive(Debug)]
@@ -96,6 +97,8 @@ pub(super) struct SenderState {
     timers: BTreeSet<(Instant, usize)>,
     pub(super) metadata_wanted: bool,
     fatal: Option<ErrorCode>,
+    /// Says to which partitions records may go; none for a producer without transactions.
+    pub(super) transaction: Option<Arc<Coordination>>,
 }
 
 impl SenderState {
@@ -105,8 +108,10 @@ impl SenderState {
         memory: Arc<Memory>,
         counters: Arc<Counters>,
         compressor: Option<Compressor>,
+        transaction: Option<Arc<Coordination>>,
     ) -> Self {
         Self {
+            transaction,
             ids: if settings.idempotent {
                 ProducerIds::Wanted
             } else {
@@ -201,6 +206,11 @@ impl SenderState {
         let in_flight_max = self.settings.config.max_in_flight;
         let may_send = state.sequences.may_send() && state.sequences.in_flight() < in_flight_max;
         if state.ready || !may_send || self.ids == ProducerIds::Wanted {
+            return;
+        }
+        if let Some(transaction) = &self.transaction
+            && !transaction.lock().admits(&state.queue.partition)
+        {
             return;
         }
         state.ready = true;
@@ -418,9 +428,15 @@ impl SenderState {
         }
     }
 
+    /// Whether the batches are part of transactions.
+    pub(super) const fn is_transactional(&self) -> bool {
+        self.transaction.is_some()
+    }
+
     /// Whether a producer id must be had from a broker.
     pub(super) fn wants_producer_id(&self) -> bool {
-        self.ids == ProducerIds::Wanted && self.fatal.is_none() && !self.timers.is_empty()
+        let wants = self.ids == ProducerIds::Wanted && !self.is_transactional();
+        wants && self.fatal.is_none() && !self.timers.is_empty()
     }
 
     pub(super) fn producer_id(&mut self, key: ProducerKey, now: Instant) {
