@@ -24,6 +24,12 @@ pub enum Error {
     Admin(#[from] klamm_admin::Error),
 }
 
+impl From<klamm_producer::CommitError> for Error {
+    fn from(error: klamm_producer::CommitError) -> Self {
+        Self::Producer(error.into())
+    }
+}
+
 impl Error {
     /// Whether the same call may succeed later, without anybody changing anything. For a failed
     /// record, look at [`Outcome`](crate::Outcome) first if it must not be doubled.
@@ -48,6 +54,18 @@ impl Error {
             Self::Consumer(error) => error.is_fatal(),
             Self::Admin(error) => error.is_fatal(),
         }
+    }
+
+    /// Whether the open transaction must be aborted, after which the producer goes on (KIP-1050).
+    #[must_use]
+    pub const fn is_abortable(&self) -> bool {
+        matches!(self, Self::Producer(error) if error.is_abortable())
+    }
+
+    /// Whether another producer has taken the transactional id over. Such an error is also fatal.
+    #[must_use]
+    pub const fn is_fenced(&self) -> bool {
+        matches!(self, Self::Producer(error) if error.is_fenced())
     }
 
     /// Whether time ran out.

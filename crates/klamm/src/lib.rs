@@ -50,6 +50,7 @@
 
 mod client;
 mod error;
+mod exactly_once;
 pub mod guide;
 mod properties;
 
@@ -66,12 +67,14 @@ pub use klamm_producer as producer;
 
 pub use client::{Client, ClientBuilder};
 pub use error::Error;
+pub use exactly_once::ExactlyOnce;
 pub use klamm_admin::{Admin, ErrorCode, NewTopic, NodeId, TopicId, TopicResult, TopicResults};
 pub use klamm_consumer::{
     Consumer, ConsumerBuilder, ConsumerRecord, IsolationLevel, Message, OffsetReset, Records,
 };
 pub use klamm_net::config::ConfigError;
-pub use klamm_net::{HostPort, TopicPartition};
+pub use klamm_net::{GroupMetadata, HostPort, OffsetAndMetadata, TopicPartition};
 pub use klamm_producer::{
-    Acks, Compression, Delivery, Header, Outcome, Producer, ProducerBuilder, Record, RecordMetadata,
+    Acks, CommitError, Compression, Delivery, Header, Outcome, Producer, ProducerBuilder, Record,
+    RecordMetadata, Transaction, TransactionalProducer,
 };
