@@ -71,3 +71,12 @@ kafka *arguments:
 # How long a partition stands still after each kind of trouble; wants a machine with nothing else to do.
 recovery:
     cargo test --package klamm-producer --test recovery -- --ignored --nocapture
+
+# Copies in transactions while copiers and brokers are killed, such as `just chaos-transactions 300`; in the protocol of
+# `transaction.version` 2, or 1.
+chaos-transactions seconds="180" version="2":
+    KLAMM_CHAOS_SECONDS={{ seconds }} KLAMM_CHAOS_TRANSACTION_VERSION={{ version }} cargo test --package klamm-tests --test chaos_transactions -- --ignored --exact copies_are_whole_and_single_for_minutes --nocapture
+
+# The transaction manager and the sender against a model of a cluster, with as many seeds as asked for.
+model-transactions cases="100000":
+    KLAMM_MODEL_CASES={{ cases }} cargo test --package klamm-producer --release --lib model_tests -- --nocapture
