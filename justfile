@@ -80,3 +80,7 @@ chaos-transactions seconds="180" version="2":
 # The transaction manager and the sender against a model of a cluster, with as many seeds as asked for.
 model-transactions cases="100000":
     KLAMM_MODEL_CASES={{ cases }} cargo test --package klamm-producer --release --lib model_tests -- --nocapture
+
+# klamm beside its peers on a real Kafka, in turn; arguments pick rounds, clients and workloads, such as `just bench-peers --rounds 5 produce`.
+bench-peers *arguments:
+    cargo run --release --package klamm-benches --bin peers -- {{ arguments }}

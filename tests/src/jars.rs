@@ -75,7 +75,8 @@ impl Jars {
     }
 
     /// The command that runs `main` (a class, or a source file) on these jars, without its arguments.
-    pub(crate) fn java(&self, options: &[String], main: &OsStr) -> Vec<OsString> {
+    #[must_use]
+    pub fn java(&self, options: &[String], main: &OsStr) -> Vec<OsString> {
         let mut command = vec![java_program()];
         command.extend(options.iter().map(OsString::from));
         command.extend([
