@@ -84,3 +84,11 @@ model-transactions cases="100000":
 # klamm beside its peers on a real Kafka, in turn; arguments pick rounds, clients and workloads, such as `just bench-peers --rounds 5 produce`.
 bench-peers *arguments:
     cargo run --release --package klamm-benches --bin peers -- {{ arguments }}
+
+# 1,000 topics and the offsets of 1,000 groups while controllers are killed: nothing missing, nothing wrong.
+admin-moves:
+    cargo test --package klamm-tests --test admin -- --ignored --nocapture nothing_is_missing
+
+# The same work by klamm's admin and by Java's in turn: milliseconds and requests.
+admin-beside-java:
+    cargo test --package klamm-tests --test admin -- --ignored --nocapture beside_javas_admin
