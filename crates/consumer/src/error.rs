@@ -2,6 +2,7 @@
 
 use klamm_codec::ErrorCode;
 use klamm_net::TopicPartition;
+use klamm_net::config::ConfigError;
 
 /// A failure of a consumer's call.
 ///
@@ -13,10 +14,15 @@ pub enum Error {
     /// The network, a broker or a deadline failed.
     #[error(transparent)]
     Net(#[from] klamm_net::Error),
-    /// Settings that contradict each other or are out of range.
-    #[error("invalid consumer configuration: {reason}")]
-    InvalidConfig {
-        /// Every problem found.
+    /// Settings that contradict each other or are out of range: every one of them.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A pattern to subscribe by is none.
+    #[error("cannot subscribe by pattern {pattern:?}: {reason}")]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
         reason: String,
     },
     /// A call that this consumer, as it was set up, cannot do.

@@ -3,12 +3,16 @@
 mod builder;
 mod properties;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use builder::ConsumerBuilder;
 use klamm_net::ClientConfig;
+use klamm_net::config::{Findings, Problem};
 
+use crate::assign::{Assignor, CooperativeStickyAssignor, RangeAssignor};
 use crate::error::Error;
+use crate::group::listener::Listener;
 
 /// The longest time that Kafka's properties can express.
 const TIME_MAX: Duration = Duration::from_millis(i32::MAX as u64);
@@ -50,6 +54,20 @@ impl IsolationLevel {
     }
 }
 
+/// Who assigns the partitions of a group (`group.protocol`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum GroupProtocol {
+    /// One of its members, by an [`Assignor`].
+    #[default]
+    Classic,
+}
+
+/// `session.timeout.ms` of a classic group.
+pub(crate) const SESSION_TIMEOUT: Duration = Duration::from_secs(45);
+/// `heartbeat.interval.ms` of a classic group.
+pub(crate) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(3);
+
 /// The settings of a consumer; see [`ConsumerBuilder`] for setting them one by one.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -61,12 +79,22 @@ pub struct ConsumerConfig {
     pub group_instance_id: Option<String>,
     /// Topics to subscribe to from the start (none).
     pub topics: Vec<String>,
-    /// A member that is silent for this long is dead to the group; the broker bounds it
-    /// (`session.timeout.ms`; 45 s).
-    pub session_timeout: Duration,
-    /// Pause between heartbeats, at best a third of the session timeout
-    /// (`heartbeat.interval.ms`; 3 s).
-    pub heartbeat_interval: Duration,
+    /// Subscribe from the start to all topics whose whole name matches this regular expression
+    /// (none).
+    pub topic_pattern: Option<String>,
+    /// Who assigns the partitions (`group.protocol`; classic).
+    pub group_protocol: GroupProtocol,
+    /// The assignors that a classic group may agree on, the preferred one first; unset means range,
+    /// then cooperative-sticky (`partition.assignment.strategy`).
+    pub assignors: Vec<Arc<dyn Assignor>>,
+    /// Told of partitions that come and go.
+    pub(crate) rebalance_listener: Option<Listener>,
+    /// A member that is silent for this long is dead to a classic group; the broker bounds it
+    /// (`session.timeout.ms`; 45 s). With the consumer protocol the broker says.
+    pub session_timeout: Option<Duration>,
+    /// Pause between heartbeats to a classic group, at best a third of the session timeout
+    /// (`heartbeat.interval.ms`; 3 s). With the consumer protocol the broker says.
+    pub heartbeat_interval: Option<Duration>,
     /// The application must poll again within this time, or its partitions go to other members;
     /// also how long the group waits for its members to rejoin (`max.poll.interval.ms`; 5 min).
     pub max_poll_interval: Duration,
@@ -117,8 +145,12 @@ impl Default for ConsumerConfig {
             group_id: None,
             group_instance_id: None,
             topics: Vec::new(),
-            session_timeout: Duration::from_secs(45),
-            heartbeat_interval: Duration::from_secs(3),
+            topic_pattern: None,
+            group_protocol: GroupProtocol::Classic,
+            assignors: Vec::new(),
+            rebalance_listener: None,
+            session_timeout: None,
+            heartbeat_interval: None,
             max_poll_interval: Duration::from_secs(300),
             max_poll_records: 500,
             auto_commit: None,
@@ -145,71 +177,107 @@ impl ConsumerConfig {
         self.group_id.is_some() && self.auto_commit.unwrap_or(true)
     }
 
+    /// The assignors of a classic group.
+    pub(crate) fn assignors_in_use(&self) -> Vec<Arc<dyn Assignor>> {
+        if self.assignors.is_empty() {
+            return vec![Arc::new(RangeAssignor), Arc::new(CooperativeStickyAssignor)];
+        }
+        self.assignors.clone()
+    }
+
     /// Checks every rule and names all that are broken.
     pub(crate) fn check(&self, client: &ClientConfig) -> Result<(), Error> {
-        let request_timeout = client.request_timeout;
-        let no_group = self.group_id.is_none();
-        let rules = [
+        let mut findings = Findings::new();
+        self.check_group(&mut findings);
+        self.check_times(&mut findings);
+        if self.max_poll_records == 0 {
+            let problem = Problem::not_allowed("max.poll.records", "0", "at least 1");
+            findings.problem(problem);
+        }
+        if self.fetch_max_wait >= client.request_timeout {
+            let rule =
+                "must be below request.timeout.ms, or every empty fetch would close the connection";
+            let value = millis(self.fetch_max_wait);
+            findings.problem(Problem::conflict("fetch.max.wait.ms", &value, rule));
+        }
+        if self.prefetch_bytes == Some(0) {
+            findings.problem(Problem::not_allowed("prefetch_bytes", "0", "at least 1"));
+        }
+        for warning in findings.finish()? {
+            tracing::warn!("{warning}");
+        }
+        Ok(())
+    }
+
+    fn check_group(&self, findings: &mut Findings) {
+        let names = [
+            ("group.id", &self.group_id),
+            ("group.instance.id", &self.group_instance_id),
+        ];
+        for (name, value) in names {
+            if value.as_deref() == Some("") {
+                findings.problem(Problem::not_allowed(name, "", "text that is not empty"));
+            }
+        }
+        if self.group_id.is_none() {
+            if !self.topics.is_empty() || self.topic_pattern.is_some() {
+                findings.problem(Problem::missing(
+                    "group.id",
+                    "set for subscribing to topics",
+                ));
+            }
+            if self.auto_commit == Some(true) {
+                let problem = Problem::conflict("enable.auto.commit", "true", "needs group.id");
+                findings.problem(problem);
+            }
+        }
+        let mut names: Vec<&str> = self
+            .assignors
+            .iter()
+            .map(|assignor| assignor.name())
+            .collect();
+        names.sort_unstable();
+        if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            let rule = "names an assignor twice";
+            let problem = Problem::conflict("partition.assignment.strategy", twice[0], rule);
+            findings.problem(problem);
+        }
+    }
+
+    fn check_times(&self, findings: &mut Findings) {
+        let session = self.session_timeout.unwrap_or(SESSION_TIMEOUT);
+        let heartbeat = self.heartbeat_interval.unwrap_or(HEARTBEAT_INTERVAL);
+        if heartbeat >= session {
+            let rule = "must be below session.timeout.ms, at best a third of it";
+            let value = millis(heartbeat);
+            findings.problem(Problem::conflict("heartbeat.interval.ms", &value, rule));
+        }
+        let at_least_one = [
+            ("heartbeat.interval.ms", heartbeat),
+            ("max.poll.interval.ms", self.max_poll_interval),
+        ];
+        for (name, _) in at_least_one.iter().filter(|(_, time)| time.is_zero()) {
+            findings.problem(Problem::not_allowed(name, "0", "at least 1"));
+        }
+        let times = [
+            ("session.timeout.ms", session),
+            ("heartbeat.interval.ms", heartbeat),
+            ("max.poll.interval.ms", self.max_poll_interval),
+            ("auto.commit.interval.ms", self.auto_commit_interval),
             (
-                self.group_id.as_deref() == Some(""),
-                "group.id must not be empty",
-            ),
-            (
-                self.group_instance_id.as_deref() == Some(""),
-                "group.instance.id must not be empty",
-            ),
-            (
-                no_group && !self.topics.is_empty(),
-                "subscribing to topics needs group.id",
-            ),
-            (
-                no_group && self.auto_commit == Some(true),
-                "enable.auto.commit=true needs group.id",
-            ),
-            (
-                self.heartbeat_interval >= self.session_timeout,
-                "heartbeat.interval.ms must be below session.timeout.ms, at best a third of it",
-            ),
-            (
-                self.heartbeat_interval.is_zero() || self.max_poll_interval.is_zero(),
-                "heartbeat.interval.ms and max.poll.interval.ms must be above 0",
-            ),
-            (
-                [
-                    self.session_timeout,
-                    self.heartbeat_interval,
-                    self.max_poll_interval,
-                    self.auto_commit_interval,
-                    self.default_api_timeout.unwrap_or_default(),
-                ]
-                .iter()
-                .any(|time| *time > TIME_MAX),
-                "no time may be above 2147483647 ms",
-            ),
-            (
-                self.max_poll_records == 0,
-                "max.poll.records must be at least 1",
-            ),
-            (
-                self.fetch_max_wait >= request_timeout,
-                "fetch.max.wait.ms must be below request.timeout.ms, or every empty fetch would close the connection",
-            ),
-            (
-                self.prefetch_bytes == Some(0),
-                "prefetch_bytes must be at least 1",
+                "default.api.timeout.ms",
+                self.default_api_timeout.unwrap_or_default(),
             ),
         ];
-        let broken: Vec<_> = rules
-            .into_iter()
-            .filter_map(|(broken, rule)| broken.then_some(rule))
-            .collect();
-        if broken.is_empty() {
-            return Ok(());
+        for (name, time) in times.iter().filter(|(_, time)| *time > TIME_MAX) {
+            let allowed = "at most 2147483647 ms";
+            findings.problem(Problem::not_allowed(name, &millis(*time), allowed));
         }
-        Err(Error::InvalidConfig {
-            reason: broken.join("; "),
-        })
     }
+}
+
+fn millis(time: Duration) -> String {
+    time.as_millis().to_string()
 }
 
 #[cfg(test)]
@@ -223,7 +291,7 @@ mod tests {
         let broken = ConsumerConfig {
             topics: vec!["t".to_owned()],
             fetch_max_wait: Duration::from_secs(30),
-            heartbeat_interval: Duration::from_secs(45),
+            heartbeat_interval: Some(Duration::from_secs(45)),
             ..ConsumerConfig::default()
         };
         let error = broken.check(&client).unwrap_err().to_string();

@@ -2,9 +2,14 @@
 
 pub(crate) mod action;
 pub(crate) mod classic;
+mod commits;
 mod exchange;
 mod heartbeat;
 mod leader;
+pub(crate) mod listener;
+mod ownership;
+pub(crate) mod partitions;
+pub(crate) mod pattern;
 mod request;
 pub(crate) mod task;
 #[cfg(test)]

@@ -9,8 +9,8 @@ use klamm_codec::messages::join_group_request::JoinGroupRequestProtocol;
 use klamm_codec::messages::leave_group_request::MemberIdentity;
 use klamm_codec::messages::sync_group_request::SyncGroupRequestAssignment;
 use klamm_codec::messages::{
-    GroupId, HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, StrBytes,
-    SyncGroupRequest,
+    GroupId, HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest,
+    MetadataRequest, MetadataResponse, StrBytes, SyncGroupRequest,
 };
 
 use super::action::{Failure, Generation, Joined, MemberSettings};
@@ -41,20 +41,21 @@ fn shared(text: &StrBytes) -> Arc<str> {
 pub(super) fn join(
     settings: &MemberSettings,
     member_id: &str,
-    protocol: &'static str,
-    subscription: &Bytes,
+    protocols: &[(Arc<str>, Bytes)],
     reason: &'static str,
     version: i16,
 ) -> JoinGroupRequest {
-    let protocol = JoinGroupRequestProtocol::default()
-        .with_name(StrBytes::from_static_str(protocol))
-        .with_metadata(subscription.clone());
+    let protocol = |(name, subscription): &(Arc<str>, Bytes)| {
+        JoinGroupRequestProtocol::default()
+            .with_name(text(name))
+            .with_metadata(subscription.clone())
+    };
     let mut request = JoinGroupRequest::default()
         .with_group_id(group(settings))
         .with_session_timeout_ms(millis(settings.session_timeout))
         .with_member_id(text(member_id))
         .with_protocol_type(StrBytes::from_static_str(PROTOCOL_TYPE))
-        .with_protocols(vec![protocol])
+        .with_protocols(protocols.iter().map(protocol).collect())
         .with_group_instance_id(instance_id(settings));
     if version >= 1 {
         request = request.with_rebalance_timeout_ms(millis(settings.max_poll_interval));
@@ -143,6 +144,29 @@ pub(super) fn leave(
     request.with_members(vec![member])
 }
 
+/// Asks for all topics.
+pub(super) fn all_topics(version: i16) -> MetadataRequest {
+    let request = MetadataRequest::default();
+    // Version 0 has no null: none means all.
+    let request = request.with_topics((version == 0).then(Vec::new));
+    if version >= 4 {
+        request.with_allow_auto_topic_creation(false)
+    } else {
+        request
+    }
+}
+
+/// The names of those that are there, but for Kafka's own.
+pub(super) fn listed(response: &MetadataResponse) -> Vec<Arc<str>> {
+    let usable = response
+        .topics
+        .iter()
+        .filter(|topic| topic.error_code == 0 && !topic.is_internal);
+    usable
+        .filter_map(|topic| Some(Arc::from(topic.name.as_ref()?.as_str())))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use klamm_codec::ApiKey;
@@ -156,6 +180,7 @@ mod tests {
         MemberSettings {
             group_id: "g".to_owned(),
             instance_id: instance_id.map(str::to_owned),
+            rack: None,
             session_timeout: Duration::from_secs(45),
             heartbeat_interval: Duration::from_secs(3),
             max_poll_interval: Duration::from_secs(300),
@@ -190,7 +215,11 @@ mod tests {
         };
         let bytes = Bytes::from_static(b"bytes");
         encodes(ApiKey::JOIN_GROUP, 5, |settings, version| {
-            join(settings, "m", "range", &bytes, "because", version)
+            let protocols = [
+                ("range".into(), bytes.clone()),
+                ("sticky".into(), bytes.clone()),
+            ];
+            join(settings, "m", &protocols, "because", version)
         });
         encodes(ApiKey::SYNC_GROUP, 3, |settings, version| {
             sync(
