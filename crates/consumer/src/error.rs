@@ -154,6 +154,13 @@ fn end_text(end_offset: Option<i64>) -> String {
 fn advice(code: ErrorCode) -> &'static str {
     match code {
         ErrorCode::FENCED_INSTANCE_ID => "; another consumer uses the same group.instance.id",
+        ErrorCode::UNRELEASED_INSTANCE_ID => {
+            "; another consumer with the same group.instance.id is still a member"
+        }
+        ErrorCode::UNSUPPORTED_ASSIGNOR => "; the broker does not know this group.remote.assignor",
+        ErrorCode::INVALID_REGULAR_EXPRESSION => {
+            "; the broker evaluates the pattern by RE2's syntax"
+        }
         ErrorCode::INCONSISTENT_GROUP_PROTOCOL => {
             "; its members share no partition.assignment.strategy with this one"
         }
@@ -183,7 +190,10 @@ impl Error {
     pub fn is_fatal(&self) -> bool {
         match self {
             Self::Net(error) => error.is_fatal(),
-            Self::Group { code, .. } => *code == ErrorCode::FENCED_INSTANCE_ID,
+            Self::Group { code, .. } => matches!(
+                *code,
+                ErrorCode::FENCED_INSTANCE_ID | ErrorCode::UNRELEASED_INSTANCE_ID
+            ),
             Self::Closed => true,
             _ => false,
         }

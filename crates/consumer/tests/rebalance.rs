@@ -355,3 +355,47 @@ async fn a_pattern_takes_in_topics_that_are_created_later() {
     let error = consumer.subscribe_pattern("t-(").unwrap_err();
     assert!(matches!(error, Error::Pattern { .. }), "{error}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn trouble_with_the_coordinator_makes_no_storm_of_requests() {
+    let bench = Bench::with_partitions(1).await;
+    bench.produce(0, 0, 3).await;
+    let builder = bench
+        .consumer()
+        .topics(["t"])
+        .assignor(CooperativeStickyAssignor);
+    let mut consumer = builder.build().await.unwrap();
+    for code in [
+        ErrorCode::NOT_COORDINATOR,
+        ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
+    ] {
+        let before =
+            [ApiKey::JOIN_GROUP, ApiKey::FIND_COORDINATOR].map(|api| bench.broker.requests(api));
+        let refused = Fault::Error(code).times(1000);
+        bench.broker.inject(ApiKey::JOIN_GROUP, refused).unwrap();
+        let minute = consumer.poll_timeout(60 * SECOND).await.unwrap();
+        assert!(minute.is_empty());
+        let joins = bench.broker.requests(ApiKey::JOIN_GROUP) - before[0];
+        let finds = bench.broker.requests(ApiKey::FIND_COORDINATOR) - before[1];
+        // Pauses grow to a second, less a fifth.
+        assert!(
+            (40..=90).contains(&joins),
+            "{joins} joins in a minute of {code}"
+        );
+        assert!(finds <= joins + 1, "{finds} lookups in a minute of {code}");
+        bench.broker.clear_faults();
+    }
+    assert_eq!(read(&mut consumer, 3).await, expected(0, 0..3));
+    let joins = bench.broker.requests(ApiKey::JOIN_GROUP);
+    let before = bench.broker.requests(ApiKey::HEARTBEAT);
+    let refused = Fault::Error(ErrorCode::NOT_COORDINATOR).times(1000);
+    bench.broker.inject(ApiKey::HEARTBEAT, refused).unwrap();
+    drop(consumer.poll_timeout(20 * SECOND).await.unwrap());
+    let heartbeats = bench.broker.requests(ApiKey::HEARTBEAT) - before;
+    assert!(heartbeats <= 260, "{heartbeats} heartbeats in 20 seconds");
+    assert_eq!(
+        bench.broker.requests(ApiKey::JOIN_GROUP),
+        joins,
+        "nobody joined again"
+    );
+}

@@ -97,9 +97,8 @@ fn claim_of_user_data(user_data: Option<&[u8]>) -> Claim {
             generation: user_data.generation,
         })
     };
-    user_data.and_then(read)
-        .unwrap_or(Claim {
-            partitions: Vec::new(),
-            generation: NO_GENERATION,
-        })
+    user_data.and_then(read).unwrap_or(Claim {
+        partitions: Vec::new(),
+        generation: NO_GENERATION,
+    })
 }

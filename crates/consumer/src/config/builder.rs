@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use klamm_net::Cluster;
 
-use super::{ConsumerConfig, IsolationLevel, OffsetReset};
+use super::{ConsumerConfig, GroupProtocol, IsolationLevel, OffsetReset};
 use crate::assign::Assignor;
 use crate::consumer::Consumer;
 use crate::error::Error;
@@ -82,6 +82,19 @@ impl ConsumerBuilder {
     /// KIP-881).
     pub fn client_rack(mut self, rack: impl Into<String>) -> Self {
         self.config.client_rack = Some(rack.into());
+        self
+    }
+
+    /// Who assigns the partitions (`group.protocol`; classic).
+    pub fn group_protocol(mut self, protocol: GroupProtocol) -> Self {
+        self.config.group_protocol = protocol;
+        self
+    }
+
+    /// How the broker assigns, with the consumer protocol: `uniform`, `range`, or what else it is
+    /// configured to know (`group.remote.assignor`; the broker's choice).
+    pub fn group_remote_assignor(mut self, assignor: impl Into<String>) -> Self {
+        self.config.group_remote_assignor = Some(assignor.into());
         self
     }
 

@@ -61,6 +61,9 @@ pub enum GroupProtocol {
     /// One of its members, by an [`Assignor`].
     #[default]
     Classic,
+    /// The broker (KIP-848, brokers from 4.0): members that stay are not stopped, and one that is slow
+    /// holds up no other.
+    Consumer,
 }
 
 /// `session.timeout.ms` of a classic group.
@@ -84,6 +87,9 @@ pub struct ConsumerConfig {
     pub topic_pattern: Option<String>,
     /// Who assigns the partitions (`group.protocol`; classic).
     pub group_protocol: GroupProtocol,
+    /// How the broker assigns, with the consumer protocol: `uniform` or `range`, or what else it is
+    /// configured to know (`group.remote.assignor`; the broker's choice).
+    pub group_remote_assignor: Option<String>,
     /// The assignors that a classic group may agree on, the preferred one first; unset means range,
     /// then cooperative-sticky (`partition.assignment.strategy`).
     pub assignors: Vec<Arc<dyn Assignor>>,
@@ -147,6 +153,7 @@ impl Default for ConsumerConfig {
             topics: Vec::new(),
             topic_pattern: None,
             group_protocol: GroupProtocol::Classic,
+            group_remote_assignor: None,
             assignors: Vec::new(),
             rebalance_listener: None,
             session_timeout: None,
@@ -231,6 +238,7 @@ impl ConsumerConfig {
                 findings.problem(problem);
             }
         }
+        self.check_protocol(findings);
         let mut names: Vec<&str> = self
             .assignors
             .iter()
@@ -241,6 +249,38 @@ impl ConsumerConfig {
             let rule = "names an assignor twice";
             let problem = Problem::conflict("partition.assignment.strategy", twice[0], rule);
             findings.problem(problem);
+        }
+    }
+
+    /// As Java: what only the other protocol goes by is an error.
+    fn check_protocol(&self, findings: &mut Findings) {
+        let millis = |time: Option<Duration>| time.map(millis);
+        let names: Vec<_> = self
+            .assignors
+            .iter()
+            .map(|assignor| assignor.name())
+            .collect();
+        let assignors = (!names.is_empty()).then(|| names.join(","));
+        let settings = match self.group_protocol {
+            GroupProtocol::Classic => {
+                vec![("group.remote.assignor", self.group_remote_assignor.clone())]
+            }
+            GroupProtocol::Consumer => vec![
+                ("session.timeout.ms", millis(self.session_timeout)),
+                ("heartbeat.interval.ms", millis(self.heartbeat_interval)),
+                ("partition.assignment.strategy", assignors),
+            ],
+        };
+        let rule = match self.group_protocol {
+            GroupProtocol::Classic => "needs group.protocol=consumer",
+            GroupProtocol::Consumer => {
+                "must not be set with group.protocol=consumer, where the broker says"
+            }
+        };
+        for (name, value) in settings {
+            if let Some(value) = value {
+                findings.problem(Problem::conflict(name, &value, rule));
+            }
         }
     }
 
@@ -298,6 +338,29 @@ mod tests {
         for name in ["group.id", "fetch.max.wait.ms", "heartbeat.interval.ms"] {
             assert!(error.contains(name), "{error}");
         }
+    }
+
+    #[test]
+    fn what_only_the_other_protocol_goes_by_is_an_error() {
+        let client = ClientConfig::new("localhost").unwrap();
+        let mut config = ConsumerConfig {
+            group_protocol: GroupProtocol::Consumer,
+            assignors: vec![Arc::new(RangeAssignor)],
+            session_timeout: Some(Duration::from_secs(20)),
+            ..ConsumerConfig::default()
+        };
+        let error = config.check(&client).unwrap_err().to_string();
+        for name in ["session.timeout.ms", "partition.assignment.strategy"] {
+            assert!(error.contains(name), "{error}");
+        }
+        config = ConsumerConfig {
+            group_remote_assignor: Some("uniform".to_owned()),
+            ..ConsumerConfig::default()
+        };
+        let error = config.check(&client).unwrap_err().to_string();
+        assert!(error.contains("group.remote.assignor"), "{error}");
+        config.group_protocol = GroupProtocol::Consumer;
+        assert!(config.check(&client).is_ok());
     }
 
     #[test]

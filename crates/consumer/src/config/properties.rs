@@ -21,7 +21,11 @@ impl ConsumerConfig {
             group_instance_id: properties.string("group.instance.id"),
             topics: Vec::new(),
             topic_pattern: None,
-            group_protocol: GroupProtocol::Classic,
+            group_protocol: match properties.str("group.protocol") {
+                Some("consumer") => GroupProtocol::Consumer,
+                _ => GroupProtocol::Classic,
+            },
+            group_remote_assignor: properties.string("group.remote.assignor"),
             assignors: assignors(properties),
             rebalance_listener: None,
             session_timeout: properties.duration_ms("session.timeout.ms"),

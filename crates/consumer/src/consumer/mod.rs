@@ -28,6 +28,7 @@ use crate::fetch::task::Fetcher;
 use crate::fetch::{Consumed, Drain, FetchSettings, FetchState, Opener};
 use crate::group::action::{MemberSettings, Membership, Topics};
 use crate::group::classic::ClassicMember;
+use crate::group::next_gen::ConsumerMember;
 use crate::group::pattern;
 use crate::group::task::{Coordinator, CoordinatorSettings};
 use crate::shared::Shared;
@@ -331,6 +332,17 @@ fn coordinator(
         GroupProtocol::Classic => {
             Box::new(ClassicMember::new(member, config.assignors_in_use(), now))
         }
+        GroupProtocol::Consumer => {
+            let assignor = config.group_remote_assignor.clone();
+            Box::new(ConsumerMember::new(member, assignor, random_id(), now))
+        }
     };
     Coordinator::new(Arc::clone(shared), cluster.clone(), settings, member)
+}
+
+/// An id that no other member has: the hasher's keys are random, and so are the 128 bits made from them.
+fn random_id() -> Arc<str> {
+    use std::hash::{BuildHasher, RandomState};
+    let half = |half: u8| RandomState::new().hash_one(half);
+    Arc::from(format!("{:016x}{:016x}", half(0), half(1)))
 }

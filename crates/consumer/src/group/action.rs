@@ -1,12 +1,13 @@
 //! The words that a member and the task that carries it out exchange.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use klamm_codec::ErrorCode;
-use klamm_net::{Backoff, TopicPartition};
+use klamm_net::{Backoff, TopicId, TopicPartition};
 use tokio::time::Instant;
 
 use crate::assign::{AssignableTopic, AssignableTopics};
@@ -82,6 +83,12 @@ pub(crate) enum Action {
         member_id: Arc<str>,
         reason: &'static str,
     },
+    /// Send a heartbeat of the consumer protocol; then [`Answer::Beaten`].
+    Beat(Beat),
+    /// Send the last one, with this epoch; then [`Answer::Left`].
+    Goodbye { member_id: Arc<str>, epoch: i32 },
+    /// Find the names of these topics; then [`Answer::Resolved`].
+    Resolve(BTreeSet<TopicId>),
     /// Look the coordinator up again.
     ForgetCoordinator,
     /// Tell the application.
@@ -95,7 +102,33 @@ pub(crate) enum Answer {
     Described(Round, AssignableTopics),
     Synced(Round, Result<Bytes, Failure>),
     Heartbeat(Generation, Result<(), Failure>),
+    /// With the stay in the group that it was sent in.
+    Beaten(u64, Result<Beaten, Failure>),
+    Resolved(Vec<(TopicId, Arc<str>)>),
     Left,
+}
+
+/// A heartbeat of the consumer protocol; what is none has not changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Beat {
+    pub(crate) stay: u64,
+    pub(crate) member_id: Arc<str>,
+    pub(crate) epoch: i32,
+    /// With all that the settings say.
+    pub(crate) everything: bool,
+    pub(crate) assignor: Option<String>,
+    pub(crate) topics: Option<Topics>,
+    pub(crate) owned: Option<BTreeMap<TopicId, Vec<i32>>>,
+}
+
+/// The answer to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Beaten {
+    pub(crate) member_id: Option<Arc<str>>,
+    pub(crate) epoch: i32,
+    pub(crate) interval: Duration,
+    /// What the member shall own, if there is news.
+    pub(crate) assignment: Option<BTreeSet<(TopicId, i32)>>,
 }
 
 /// Why a request brought no answer to work with.

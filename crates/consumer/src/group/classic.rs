@@ -482,7 +482,7 @@ impl Membership for ClassicMember {
             Answer::Heartbeat(generation, outcome) => {
                 self.handle_heartbeat(now, &generation, &outcome);
             }
-            Answer::Left => {}
+            _ => {}
         }
     }
 

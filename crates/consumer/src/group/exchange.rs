@@ -1,15 +1,16 @@
 //! One exchange of request and answer between a member and its coordinator.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use klamm_codec::ErrorCode;
 use klamm_codec::api::Request;
-use klamm_net::{Cluster, CoordinatorKind, Lane, Route, Verdict};
+use klamm_net::{Cluster, CoordinatorKind, Lane, Route, TopicId, Verdict};
 use tokio::time::Instant;
 
-use super::action::{Failure, Generation, Joined, MemberSettings};
+use super::action::{Beat, Beaten, Failure, Generation, Joined, MemberSettings};
 use super::leader::assignable;
 use super::request;
 use crate::assign::AssignableTopics;
@@ -69,6 +70,52 @@ impl Exchange {
             let group = &self.member.group_id;
             tracing::debug!(%group, ?failure, "could not leave; the session will time out");
         }
+    }
+
+    pub(super) async fn beat(&self, beat: &Beat) -> Result<Beaten, Failure> {
+        let timeout = self.cluster.config().request_timeout;
+        let build = |_| request::beat(&self.member, beat);
+        let response = self.ask(Lane::Group, timeout, build).await?;
+        request::beaten(&response)
+    }
+
+    /// Whether the answer is a good one does not matter.
+    pub(super) async fn goodbye(&self, member_id: &str, epoch: i32) {
+        let timeout = self.cluster.config().request_timeout;
+        let build = |_| request::goodbye(&self.member, member_id, epoch);
+        if let Err(failure) = self.ask(Lane::Group, timeout, build).await {
+            let group = &self.member.group_id;
+            tracing::debug!(%group, ?failure, "could not leave; the session will time out");
+        }
+    }
+
+    /// The names of those of `ids` that the cluster knows.
+    pub(super) async fn resolve(&self, ids: &BTreeSet<TopicId>) -> Vec<(TopicId, Arc<str>)> {
+        let snapshot = self.cluster.snapshot();
+        let known = snapshot.topics().filter(|topic| ids.contains(&topic.id));
+        let mut names: Vec<_> = known
+            .map(|topic| (topic.id, Arc::clone(&topic.name)))
+            .collect();
+        let missing: Vec<TopicId> = ids
+            .iter()
+            .copied()
+            .filter(|id| names.iter().all(|(known, _)| known != id))
+            .collect();
+        if missing.is_empty() {
+            return names;
+        }
+        let deadline = Instant::now() + self.cluster.config().request_timeout;
+        let check = |_: &_| Verdict::Done;
+        let request = |_| request::topics_by_id(&missing);
+        let asked = self
+            .cluster
+            .call(&Route::Any, deadline, request, check)
+            .await;
+        match asked {
+            Ok(response) => names.extend(request::names(&response)),
+            Err(error) => tracing::debug!(%error, "the names of assigned topics were not found"),
+        }
+        names
     }
 
     /// Those of `topics` that exist.

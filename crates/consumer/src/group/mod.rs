@@ -7,6 +7,7 @@ mod exchange;
 mod heartbeat;
 mod leader;
 pub(crate) mod listener;
+pub(crate) mod next_gen;
 mod ownership;
 pub(crate) mod partitions;
 pub(crate) mod pattern;

@@ -1,6 +1,7 @@
 //! The membership state machine: every transition, every error, every stale answer.
 
 mod cooperative;
+mod next_gen;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -35,9 +35,8 @@ pub(super) const ROWS: &[Property] = &[
         "group.protocol",
         CONSUMER,
         Kind::ChoiceAnyCase(&["classic", "consumer"]),
-    )
-    .accepts(&["classic"]),
-    not_yet("group.remote.assignor", CONSUMER, Kind::Text),
+    ),
+    supported("group.remote.assignor", CONSUMER, Kind::Text),
     supported("partition.assignment.strategy", CONSUMER, ASSIGNORS).synonyms(ASSIGNOR_CLASSES),
     supported("session.timeout.ms", CONSUMER, int_from(1)),
     supported("heartbeat.interval.ms", CONSUMER, int_from(1)),
