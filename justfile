@@ -80,3 +80,15 @@ chaos-transactions seconds="180" version="2":
 # The transaction manager and the sender against a model of a cluster, with as many seeds as asked for.
 model-transactions cases="100000":
     KLAMM_MODEL_CASES={{ cases }} cargo test --package klamm-producer --release --lib model_tests -- --nocapture
+
+# Two million records through groups of both protocols, while members and brokers come and go.
+chaos-groups:
+    cargo test --package klamm-tests --test group_chaos -- --ignored --nocapture
+
+# Groups of klamm's, Java's and librdkafka's members (kcat), one of each as leader in turn.
+mixed-groups:
+    cargo test --package klamm-tests --test mixed_groups -- --ignored --nocapture
+
+# How long a group of 50 members on 200 partitions takes to rebalance, with both protocols.
+rebalance-time:
+    cargo test --package klamm-tests --test rebalance_time -- --ignored --nocapture
