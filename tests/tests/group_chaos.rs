@@ -1,6 +1,7 @@
 //! Groups whose members come, go, die and fall asleep while records flow, with both protocols and from
 //! one to the other; on a real broker. What every member was given and handed out is judged whole.
 
+#[allow(dead_code, reason = "each test file uses a part of it")]
 #[path = "group_chaos/history.rs"]
 mod history;
 #[path = "group_chaos/member.rs"]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 pub use builder::ConsumerBuilder;
 use klamm_net::ClientConfig;
-use klamm_net::config::{Findings, Problem};
+use klamm_net::config::{Findings, Problem, checks};
 
 use crate::assign::{Assignor, CooperativeStickyAssignor, RangeAssignor};
 use crate::error::Error;
@@ -201,12 +201,7 @@ impl ConsumerConfig {
             let problem = Problem::not_allowed("max.poll.records", "0", "at least 1");
             findings.problem(problem);
         }
-        if self.fetch_max_wait >= client.request_timeout {
-            let rule =
-                "must be below request.timeout.ms, or every empty fetch would close the connection";
-            let value = millis(self.fetch_max_wait);
-            findings.problem(Problem::conflict("fetch.max.wait.ms", &value, rule));
-        }
+        checks::fetch_wait(self.fetch_max_wait, client.request_timeout, &mut findings);
         if self.prefetch_bytes == Some(0) {
             findings.problem(Problem::not_allowed("prefetch_bytes", "0", "at least 1"));
         }
@@ -217,26 +212,15 @@ impl ConsumerConfig {
     }
 
     fn check_group(&self, findings: &mut Findings) {
-        let names = [
-            ("group.id", &self.group_id),
-            ("group.instance.id", &self.group_instance_id),
-        ];
-        for (name, value) in names {
-            if value.as_deref() == Some("") {
-                findings.problem(Problem::not_allowed(name, "", "text that is not empty"));
-            }
+        checks::group(self.group_id.as_deref(), self.auto_commit, findings);
+        if self.group_instance_id.as_deref() == Some("") {
+            let allowed = "text that is not empty";
+            findings.problem(Problem::not_allowed("group.instance.id", "", allowed));
         }
-        if self.group_id.is_none() {
-            if !self.topics.is_empty() || self.topic_pattern.is_some() {
-                findings.problem(Problem::missing(
-                    "group.id",
-                    "set for subscribing to topics",
-                ));
-            }
-            if self.auto_commit == Some(true) {
-                let problem = Problem::conflict("enable.auto.commit", "true", "needs group.id");
-                findings.problem(problem);
-            }
+        let subscribes = !self.topics.is_empty() || self.topic_pattern.is_some();
+        if self.group_id.is_none() && subscribes {
+            let allowed = "set for subscribing to topics";
+            findings.problem(Problem::missing("group.id", allowed));
         }
         self.check_protocol(findings);
         let mut names: Vec<&str> = self
@@ -287,11 +271,7 @@ impl ConsumerConfig {
     fn check_times(&self, findings: &mut Findings) {
         let session = self.session_timeout.unwrap_or(SESSION_TIMEOUT);
         let heartbeat = self.heartbeat_interval.unwrap_or(HEARTBEAT_INTERVAL);
-        if heartbeat >= session {
-            let rule = "must be below session.timeout.ms, at best a third of it";
-            let value = millis(heartbeat);
-            findings.problem(Problem::conflict("heartbeat.interval.ms", &value, rule));
-        }
+        checks::heartbeat(heartbeat, session, findings);
         let at_least_one = [
             ("heartbeat.interval.ms", heartbeat),
             ("max.poll.interval.ms", self.max_poll_interval),

@@ -326,18 +326,18 @@ impl Coordinator {
                 exchange.leave(&member_id, reason).await;
                 Answer::Left
             }),
-            Action::Beat(beat) => {
-                self.ask(
-                    |exchange| async move { Answer::Beaten(beat.stay, exchange.beat(&beat).await) },
-                )
-            }
+            Action::Beat(beat) => self.ask(|exchange| async move {
+                let beaten = exchange.beat(&beat).await;
+                Answer::Beaten(beat.stay, beaten)
+            }),
             Action::Goodbye { member_id, epoch } => self.ask(|exchange| async move {
                 exchange.goodbye(&member_id, epoch).await;
                 Answer::Left
             }),
-            Action::Resolve(ids) => {
-                self.ask(|exchange| async move { Answer::Resolved(exchange.resolve(&ids).await) })
-            }
+            Action::Resolve(ids) => self.ask(|exchange| async move {
+                let names = exchange.resolve(&ids).await;
+                Answer::Resolved(names)
+            }),
             Action::ForgetCoordinator => {
                 let group = &self.settings.member.group_id;
                 self.cluster
