@@ -92,3 +92,15 @@ admin-moves:
 # The same work by klamm's admin and by Java's in turn: milliseconds and requests.
 admin-beside-java:
     cargo test --package klamm-tests --test admin -- --ignored --nocapture beside_javas_admin
+
+# Two million records through groups of both protocols, while members and brokers come and go.
+chaos-groups:
+    cargo test --package klamm-tests --test group_chaos -- --ignored --nocapture
+
+# Groups of klamm's, Java's and librdkafka's members (kcat), one of each as leader in turn.
+mixed-groups:
+    cargo test --package klamm-tests --test mixed_groups -- --ignored --nocapture
+
+# How long a group of 50 members on 200 partitions takes to rebalance, with both protocols.
+rebalance-time:
+    cargo test --package klamm-tests --test rebalance_time -- --ignored --nocapture

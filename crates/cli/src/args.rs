@@ -3,6 +3,7 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::format::{Format, unescape};
+use crate::verify::VerifyConsumerArgs;
 
 /// Produce to and consume from Apache Kafka, look after its topics, and measure.
 #[derive(Debug, Parser)]
@@ -215,6 +216,8 @@ pub(crate) struct PerfLatencyArgs {
 pub(crate) enum VerifyCommand {
     /// Send the numbers from 0 and tell of each what became of it (`VerifiableProducer`)
     Producer(VerifyProducerArgs),
+    /// Read a topic as a member of a group and tell all that happens (`VerifiableConsumer`)
+    Consumer(VerifyConsumerArgs),
 }
 
 #[derive(Args, Debug)]

@@ -60,9 +60,7 @@ impl From<klamm::Error> for Failure {
         match error {
             Error::Config(_)
             | Error::Producer(producer::Error::Config(_))
-            | Error::Consumer(consumer::Error::InvalidConfig { .. }) => {
-                Self::Usage(error.to_string())
-            }
+            | Error::Consumer(consumer::Error::Config(_)) => Self::Usage(error.to_string()),
             _ => Self::Failed(error.to_string()),
         }
     }

@@ -137,6 +137,38 @@ impl Assignment {
     }
 }
 
+/// What the sticky assignor of a member tells that of its leader: the assignment before. There is no version number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StickyUserData {
+    /// The partitions that the member had, by topic.
+    pub partitions: TopicPartitions,
+    /// The generation in which it got them (version 1), or -1.
+    pub generation: i32,
+}
+
+impl StickyUserData {
+    /// The bytes of version 1.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        let mut into = Vec::with_capacity(64);
+        put_topic_partitions(&mut into, &self.partitions);
+        put_int32(&mut into, self.generation);
+        Bytes::from(into)
+    }
+
+    /// Reads both versions.
+    ///
+    /// # Errors
+    /// The bytes are not of either.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        Ok(Self {
+            partitions: read_topic_partitions(&mut reader)?,
+            generation: reader.int32("generation").unwrap_or(NO_GENERATION),
+        })
+    }
+}
+
 fn read_version(reader: &mut Reader<'_>) -> Result<i16, DecodeError> {
     match reader.int16("group protocol version")? {
         version @ 0.. => Ok(version),

@@ -2,6 +2,7 @@
 
 use klamm_codec::ErrorCode;
 use klamm_net::TopicPartition;
+use klamm_net::config::ConfigError;
 
 /// A failure of a consumer's call.
 ///
@@ -13,10 +14,15 @@ pub enum Error {
     /// The network, a broker or a deadline failed.
     #[error(transparent)]
     Net(#[from] klamm_net::Error),
-    /// Settings that contradict each other or are out of range.
-    #[error("invalid consumer configuration: {reason}")]
-    InvalidConfig {
-        /// Every problem found.
+    /// Settings that contradict each other or are out of range: every one of them.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A pattern to subscribe by is none.
+    #[error("cannot subscribe by pattern {pattern:?}: {reason}")]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
         reason: String,
     },
     /// A call that this consumer, as it was set up, cannot do.
@@ -148,6 +154,13 @@ fn end_text(end_offset: Option<i64>) -> String {
 fn advice(code: ErrorCode) -> &'static str {
     match code {
         ErrorCode::FENCED_INSTANCE_ID => "; another consumer uses the same group.instance.id",
+        ErrorCode::UNRELEASED_INSTANCE_ID => {
+            "; another consumer with the same group.instance.id is still a member"
+        }
+        ErrorCode::UNSUPPORTED_ASSIGNOR => "; the broker does not know this group.remote.assignor",
+        ErrorCode::INVALID_REGULAR_EXPRESSION => {
+            "; the broker evaluates the pattern by RE2's syntax"
+        }
         ErrorCode::INCONSISTENT_GROUP_PROTOCOL => {
             "; its members share no partition.assignment.strategy with this one"
         }
@@ -177,7 +190,10 @@ impl Error {
     pub fn is_fatal(&self) -> bool {
         match self {
             Self::Net(error) => error.is_fatal(),
-            Self::Group { code, .. } => *code == ErrorCode::FENCED_INSTANCE_ID,
+            Self::Group { code, .. } => matches!(
+                *code,
+                ErrorCode::FENCED_INSTANCE_ID | ErrorCode::UNRELEASED_INSTANCE_ID
+            ),
             Self::Closed => true,
             _ => false,
         }

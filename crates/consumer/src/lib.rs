@@ -19,9 +19,14 @@ mod offset;
 mod records;
 mod shared;
 
-pub use config::{ConsumerBuilder, ConsumerConfig, IsolationLevel, OffsetReset};
-pub use consumer::{Consumer, PendingCommit};
+pub use assign::{
+    AssignableTopic, AssignableTopics, Assignor, CooperativeStickyAssignor, GroupMember,
+    LastAssignment, RangeAssignor, RoundRobinAssignor, StickyAssignor,
+};
+pub use config::{ConsumerBuilder, ConsumerConfig, GroupProtocol, IsolationLevel, OffsetReset};
+pub use consumer::{CloseOptions, Consumer, GroupMembershipOperation, PendingCommit};
 pub use error::Error;
+pub use group::listener::{Rebalance, RebalanceListener};
 pub use klamm_codec::batch::{Header, Headers};
 pub use klamm_net::TopicPartition;
 pub use offset::{OffsetAndMetadata, OffsetAndTimestamp};

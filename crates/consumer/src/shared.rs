@@ -10,9 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
+use crate::consumer::GroupMembershipOperation;
 use crate::error::Error;
 use crate::fetch::FetchState;
-use crate::group::action::Generation;
+use crate::group::action::{Generation, Topics};
 use crate::offset::Offsets;
 
 /// See the module.
@@ -40,7 +41,7 @@ pub(crate) struct State {
 #[derive(Debug)]
 pub(crate) struct GroupState {
     /// A subscription that the coordinator task has not taken yet.
-    pub(crate) subscribed: Option<Vec<Arc<str>>>,
+    pub(crate) subscribed: Option<Topics>,
     /// As which member offsets are committed, none outside of a generation.
     pub(crate) generation: Option<Generation>,
     /// A rebalance waits for the application to be inside of poll.
@@ -53,6 +54,8 @@ pub(crate) struct GroupState {
     pub(crate) polling: bool,
     /// Commits to do, in this order.
     pub(crate) commits: VecDeque<Commit>,
+    /// What closing means for the membership.
+    pub(crate) close_as: GroupMembershipOperation,
     /// Ends this member for good.
     pub(crate) fatal: Option<Error>,
 }
@@ -75,6 +78,7 @@ impl Shared {
             polled_at: now,
             polling: false,
             commits: VecDeque::new(),
+            close_as: GroupMembershipOperation::Default,
             fatal: None,
         };
         let state = State {

@@ -70,7 +70,8 @@ pub use error::Error;
 pub use exactly_once::ExactlyOnce;
 pub use klamm_admin::{Admin, ErrorCode, NewTopic, NodeId, Results, TopicId};
 pub use klamm_consumer::{
-    Consumer, ConsumerBuilder, ConsumerRecord, IsolationLevel, Message, OffsetReset, Records,
+    CloseOptions, Consumer, ConsumerBuilder, ConsumerRecord, IsolationLevel, Message, OffsetReset,
+    Rebalance, RebalanceListener, Records,
 };
 pub use klamm_net::config::ConfigError;
 pub use klamm_net::{GroupMetadata, HostPort, OffsetAndMetadata, TopicPartition};

@@ -32,6 +32,25 @@ impl Event {
         self
     }
 
+    pub(super) fn truth(self, field: &str, value: bool) -> Self {
+        self.number(field, value)
+    }
+
+    /// An object to be part of an event.
+    pub(super) fn part() -> Self {
+        Self {
+            line: String::new(),
+        }
+    }
+
+    /// A list of such objects.
+    pub(super) fn parts(mut self, field: &str, parts: impl Iterator<Item = Self>) -> Self {
+        let object = |part: Self| format!("{{{}}}", part.line.trim_start_matches(','));
+        let objects: Vec<_> = parts.map(object).collect();
+        let _ = write!(self.line, ",\"{field}\":[{}]", objects.join(","));
+        self
+    }
+
     /// Writes the line to standard output; whoever reads it may be gone, which is their affair.
     pub(super) fn print(mut self) {
         self.line.push_str("}\n");
@@ -65,6 +84,18 @@ fn quote(line: &mut String, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_are_objects_in_a_list() {
+        let place = |number: i32| Event::part().text("topic", Some("t")).number("p", number);
+        let event = Event::new("e").parts("of", [place(0), place(1)].into_iter());
+        let line = event
+            .parts("none", std::iter::empty())
+            .truth("good", true)
+            .line;
+        let expected = r#","of":[{"topic":"t","p":0},{"topic":"t","p":1}],"none":[],"good":true"#;
+        assert!(line.ends_with(expected), "{line}");
+    }
 
     #[test]
     fn text_is_quoted_and_nothing_is_null() {

@@ -6,3 +6,4 @@ mod perf;
 mod records;
 mod topics;
 mod verify;
+mod verify_consumer;

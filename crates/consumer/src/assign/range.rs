@@ -1,181 +1,177 @@
 //! The range assignor: for each topic, each member gets one contiguous block of partitions.
 //!
-//! With `n` partitions and `m` members, the first `n mod m` members get one partition more. Members
-//! are ordered by instance id where they have one and by member id otherwise, static members
-//! first, so that a static group keeps its assignment over restarts (as Java).
+//! With `n` partitions and `m` members, the first `n mod m` members get one partition more.
+//!
+//! Where racks matter (KIP-881), partitions go first to members in the rack of a replica, as far as
+//! the shares allow, in the same place in all topics of as many partitions and the same members, so
+//! that joins over topics still work; what is left is dealt out in blocks.
 
-use super::{Assignor, GroupMember, PartitionCounts};
-use crate::group::protocol::TopicPartitions;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-/// See the module.
+use klamm_net::TopicPartition;
+
+use super::{AssignableTopic, AssignableTopics, Assignor, GroupMember, ranked};
+
+/// Kafka's `range`: for each topic a block of partitions for each member. Keeps partitions of the
+/// same number together over topics, and prefers the member's rack (KIP-881). Eager.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Range;
+pub struct RangeAssignor;
 
-impl Assignor for Range {
+impl Assignor for RangeAssignor {
     fn name(&self) -> &'static str {
         "range"
     }
 
-    fn assign(&self, members: &[GroupMember], counts: &PartitionCounts) -> Vec<TopicPartitions> {
-        let mut assigned = vec![TopicPartitions::new(); members.len()];
-        let mut order: Vec<usize> = (0..members.len()).collect();
-        order.sort_by_key(|&index| {
-            let member = &members[index];
-            (
-                member.instance_id.is_none(),
-                member.instance_id.as_ref().unwrap_or(&member.member_id),
-            )
-        });
-        for (topic, &count) in counts {
-            let subscribed: Vec<usize> = order
-                .iter()
-                .copied()
-                .filter(|&index| members[index].subscription.topics.contains(topic))
-                .collect();
-            let member_count = subscribed.len() as i32;
-            let mut next = 0;
-            for (rank, index) in (0..member_count).zip(subscribed) {
-                let extra = i32::from(rank < count % member_count);
-                let end = next + count / member_count + extra;
-                if end > next {
-                    assigned[index].push((topic.clone(), (next..end).collect()));
-                }
-                next = end;
+    fn assign(
+        &self,
+        members: &[GroupMember],
+        topics: &AssignableTopics,
+    ) -> Vec<Vec<TopicPartition>> {
+        let order = ranked(members);
+        let subscribers = |topic: &Arc<str>| -> Vec<usize> {
+            let subscribes = |index: &usize| members[*index].topics.contains(topic);
+            order.iter().copied().filter(subscribes).collect()
+        };
+        let mut sharings: Vec<Sharing<'_>> = topics
+            .iter()
+            .map(|(name, topic)| Sharing::new(name, topic, subscribers(name), members))
+            .filter(|sharing| !sharing.members.is_empty())
+            .collect();
+        if sharings.iter().any(|sharing| sharing.racks_matter) {
+            match_racks(&mut sharings);
+        }
+        let mut assigned = vec![Vec::new(); members.len()];
+        for mut sharing in sharings {
+            sharing.share_the_rest();
+            for (share, &member) in sharing.shares.iter().zip(&sharing.members) {
+                let name = |&index: &i32| TopicPartition::new(Arc::clone(sharing.name), index);
+                assigned[member].extend(share.iter().map(name));
             }
         }
         assigned
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
+/// One topic being shared out.
+struct Sharing<'a> {
+    name: &'a Arc<str>,
+    topic: &'a AssignableTopic,
+    /// Those that subscribe, in order.
+    members: Vec<usize>,
+    /// Their racks.
+    racks: Vec<Option<&'a Arc<str>>>,
+    shares: Vec<BTreeSet<i32>>,
+    left: BTreeSet<i32>,
+    /// What everybody gets, and how many may still get one more.
+    quota: usize,
+    extras: usize,
+    racks_matter: bool,
+}
 
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::group::protocol::Subscription;
-
-    fn member(id: &str, instance_id: Option<&str>, topics: &[&str]) -> GroupMember {
-        GroupMember {
-            member_id: id.into(),
-            instance_id: instance_id.map(Arc::from),
-            subscription: Subscription {
-                topics: topics.iter().map(|&topic| topic.into()).collect(),
-                ..Subscription::default()
-            },
+impl<'a> Sharing<'a> {
+    fn new(
+        name: &'a Arc<str>,
+        topic: &'a AssignableTopic,
+        subscribers: Vec<usize>,
+        members: &'a [GroupMember],
+    ) -> Self {
+        let racks: Vec<_> = subscribers
+            .iter()
+            .map(|&index| members[index].rack.as_ref())
+            .collect();
+        let count = usize::try_from(topic.partition_count).unwrap_or_default();
+        Self {
+            racks_matter: racks_matter(&racks, &topic.racks),
+            shares: vec![BTreeSet::new(); subscribers.len()],
+            left: (0..topic.partition_count).collect(),
+            quota: count / subscribers.len().max(1),
+            extras: count % subscribers.len().max(1),
+            name,
+            topic,
+            members: subscribers,
+            racks,
         }
     }
 
-    fn assign(members: &[GroupMember], counts: &[(&str, i32)]) -> Vec<Vec<String>> {
-        let counts = counts.iter().map(|&(t, n)| (t.into(), n)).collect();
-        let flat = |topics: TopicPartitions| {
-            topics
+    /// How many more the member at `place` may get.
+    fn room(&self, place: usize) -> usize {
+        let most = self.quota + usize::from(self.extras > 0);
+        most.saturating_sub(self.shares[place].len())
+    }
+
+    fn matches(&self, place: usize, partition: i32) -> bool {
+        self.racks[place].is_none_or(|rack| {
+            let racks = self.topic.racks.get(partition as usize);
+            racks.is_some_and(|racks| racks.contains(rack))
+        })
+    }
+
+    fn give(&mut self, place: usize, partition: i32) {
+        self.left.remove(&partition);
+        self.shares[place].insert(partition);
+        if self.shares[place].len() > self.quota {
+            self.extras -= 1;
+        }
+    }
+
+    /// Gives to each member, in order, as many as it may get of those it `may` have.
+    fn share(&mut self, may: impl Fn(&Self, usize, i32) -> bool) {
+        for place in 0..self.members.len() {
+            let room = self.room(place);
+            let given: Vec<i32> = self
+                .left
                 .iter()
-                .flat_map(|(topic, partitions)| {
-                    partitions.iter().map(move |p| format!("{topic}-{p}"))
-                })
-                .collect()
-        };
-        Range
-            .assign(members, &counts)
-            .into_iter()
-            .map(flat)
-            .collect()
-    }
-
-    // The cases and results below are those of Java's RangeAssignorTest.
-
-    #[test]
-    fn one_consumer_gets_everything_of_existing_topics() {
-        let one = [member("consumer1", None, &["topic1", "topic2", "missing"])];
-        assert_eq!(
-            assign(&one, &[("topic1", 1), ("topic2", 2)]),
-            [["topic1-0", "topic2-0", "topic2-1"]]
-        );
-        assert_eq!(assign(&one, &[]), [Vec::<String>::new()]);
-    }
-
-    #[test]
-    fn other_topics_are_not_assigned() {
-        let one = [member("consumer1", None, &["topic1"])];
-        assert_eq!(
-            assign(&one, &[("topic1", 3), ("other", 3)]),
-            [["topic1-0", "topic1-1", "topic1-2"]]
-        );
-    }
-
-    #[test]
-    fn the_second_of_two_consumers_of_one_partition_gets_nothing() {
-        let two = [
-            member("consumer1", None, &["t"]),
-            member("consumer2", None, &["t"]),
-        ];
-        assert_eq!(assign(&two, &[("t", 1)]), [vec!["t-0"], vec![]]);
-    }
-
-    #[test]
-    fn mixed_subscriptions_share_only_their_topics() {
-        let three = [
-            member("consumer1", None, &["topic1"]),
-            member("consumer2", None, &["topic1", "topic2"]),
-            member("consumer3", None, &["topic1"]),
-        ];
-        assert_eq!(
-            assign(&three, &[("topic1", 3), ("topic2", 2)]),
-            [
-                vec!["topic1-0"],
-                vec!["topic1-1", "topic2-0", "topic2-1"],
-                vec!["topic1-2"],
-            ]
-        );
-    }
-
-    #[test]
-    fn two_consumers_of_two_topics_of_three_partitions() {
-        let two = [
-            member("consumer1", None, &["topic1", "topic2"]),
-            member("consumer2", None, &["topic1", "topic2"]),
-        ];
-        assert_eq!(
-            assign(&two, &[("topic1", 3), ("topic2", 3)]),
-            [
-                vec!["topic1-0", "topic1-1", "topic2-0", "topic2-1"],
-                vec!["topic1-2", "topic2-2"],
-            ]
-        );
-    }
-
-    #[test]
-    fn static_members_are_ordered_by_instance_id_before_dynamic_ones() {
-        let members = [
-            member("a-dynamic", None, &["t"]),
-            member("zzz", Some("instance1"), &["t"]),
-            member("aaa", Some("instance2"), &["t"]),
-        ];
-        assert_eq!(
-            assign(&members, &[("t", 4)]),
-            [vec!["t-3"], vec!["t-0", "t-1"], vec!["t-2"],]
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn every_partition_goes_to_exactly_one_member_and_shares_differ_by_one(
-            member_count in 1_usize..12, partition_count in 0_i32..50,
-        ) {
-            let members: Vec<_> =
-                (0..member_count).map(|i| member(&format!("m{i:02}"), None, &["t"])).collect();
-            let counts = PartitionCounts::from([("t".into(), partition_count)]);
-            let shares: Vec<Vec<i32>> = Range
-                .assign(&members, &counts)
-                .into_iter()
-                .map(|topics| topics.into_iter().flat_map(|(_, partitions)| partitions).collect())
+                .copied()
+                .filter(|&partition| may(self, place, partition))
+                .take(room)
                 .collect();
-            let all: Vec<i32> = shares.iter().flatten().copied().collect();
-            prop_assert_eq!(all, (0..partition_count).collect::<Vec<_>>());
-            let sizes = shares.iter().map(Vec::len);
-            prop_assert!(sizes.clone().max().unwrap() - sizes.min().unwrap() <= 1);
+            for partition in given {
+                self.give(place, partition);
+            }
+        }
+    }
+
+    fn share_the_rest(&mut self) {
+        self.share(|_, _, _| true);
+    }
+}
+
+/// Whether some member can be nearer to some partitions than to others.
+fn racks_matter(members: &[Option<&Arc<str>>], partitions: &[Vec<Arc<str>>]) -> bool {
+    let all: BTreeSet<&Arc<str>> = partitions.iter().flatten().collect();
+    let somebody_is_near = members.iter().flatten().any(|rack| all.contains(rack));
+    let everywhere = |racks: &Vec<Arc<str>>| racks.iter().collect::<BTreeSet<_>>() == all;
+    somebody_is_near && !partitions.iter().all(everywhere)
+}
+
+fn match_racks(sharings: &mut [Sharing<'_>]) {
+    let mut alike: BTreeMap<(Vec<usize>, i32), Vec<usize>> = BTreeMap::new();
+    for (index, sharing) in sharings.iter().enumerate() {
+        let key = (sharing.members.clone(), sharing.topic.partition_count);
+        alike.entry(key).or_default().push(index);
+    }
+    for ((members, count), indexes) in alike {
+        match indexes.as_slice() {
+            [only] if sharings[*only].racks_matter => sharings[*only].share(Sharing::matches),
+            [_] => {}
+            together => match_together(sharings, together, members.len(), count),
+        }
+    }
+}
+
+/// The same partition of several topics goes to the same member, if the rack is right for all.
+fn match_together(sharings: &mut [Sharing<'_>], indexes: &[usize], members: usize, count: i32) {
+    for partition in 0..count {
+        let fits = |place: &usize| {
+            indexes.iter().all(|&index| {
+                sharings[index].room(*place) > 0 && sharings[index].matches(*place, partition)
+            })
+        };
+        if let Some(place) = (0..members).find(fits) {
+            for &index in indexes {
+                sharings[index].give(place, partition);
+            }
         }
     }
 }

@@ -1,12 +1,15 @@
 //! Setting up a consumer step by step.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use klamm_net::Cluster;
 
-use super::{ConsumerConfig, IsolationLevel, OffsetReset};
+use super::{ConsumerConfig, GroupProtocol, IsolationLevel, OffsetReset};
+use crate::assign::Assignor;
 use crate::consumer::Consumer;
 use crate::error::Error;
+use crate::group::listener::{Listener, RebalanceListener};
 
 /// Builds a [`Consumer`]; whatever is not set has the default of the Java client.
 ///
@@ -75,10 +78,63 @@ impl ConsumerBuilder {
         self
     }
 
-    /// Where this consumer runs: brokers that choose replicas by rack let it read from a near one
-    /// (`client.rack`; none; KIP-392).
+    /// Where this consumer runs, for assignors and brokers that care (`client.rack`; none; KIP-392,
+    /// KIP-881).
     pub fn client_rack(mut self, rack: impl Into<String>) -> Self {
         self.config.client_rack = Some(rack.into());
+        self
+    }
+
+    /// Who assigns the partitions (`group.protocol`; classic).
+    pub fn group_protocol(mut self, protocol: GroupProtocol) -> Self {
+        self.config.group_protocol = protocol;
+        self
+    }
+
+    /// How the broker assigns, with the consumer protocol: `uniform`, `range`, or what else it is
+    /// configured to know (`group.remote.assignor`; the broker's choice).
+    pub fn group_remote_assignor(mut self, assignor: impl Into<String>) -> Self {
+        self.config.group_remote_assignor = Some(assignor.into());
+        self
+    }
+
+    /// The assignors that a classic group may agree on, the preferred one first
+    /// (`partition.assignment.strategy`; range, cooperative-sticky). Members keep what they own
+    /// during a rebalance only if all of theirs are cooperative.
+    pub fn assignors(mut self, assignors: impl IntoIterator<Item = Arc<dyn Assignor>>) -> Self {
+        self.config.assignors = assignors.into_iter().collect();
+        self
+    }
+
+    /// As [`assignors`](Self::assignors), with one alone.
+    pub fn assignor(self, assignor: impl Assignor) -> Self {
+        self.assignors([Arc::new(assignor) as Arc<dyn Assignor>])
+    }
+
+    /// Told of partitions that come and go.
+    pub fn rebalance_listener(mut self, listener: impl RebalanceListener) -> Self {
+        self.config.rebalance_listener = Some(Listener::new(listener));
+        self
+    }
+
+    /// A member that is silent for this long is dead to a classic group (`session.timeout.ms`;
+    /// 45 s). With the consumer protocol the broker says.
+    pub fn session_timeout(mut self, timeout: Duration) -> Self {
+        self.config.session_timeout = Some(timeout);
+        self
+    }
+
+    /// Pause between heartbeats to a classic group, at best a third of the session timeout
+    /// (`heartbeat.interval.ms`; 3 s). With the consumer protocol the broker says.
+    pub fn heartbeat_interval(mut self, interval: Duration) -> Self {
+        self.config.heartbeat_interval = Some(interval);
+        self
+    }
+
+    /// Subscribes to all topics whose whole name matches this regular expression; see
+    /// [`Consumer::subscribe_pattern`].
+    pub fn topic_pattern(mut self, pattern: impl Into<String>) -> Self {
+        self.config.topic_pattern = Some(pattern.into());
         self
     }
 
@@ -109,11 +165,6 @@ impl ConsumerBuilder {
     }
 
     setters! {
-        /// A member that is silent for this long is dead to the group (`session.timeout.ms`; 45 s).
-        session_timeout: Duration;
-        /// Pause between heartbeats, at best a third of the session timeout
-        /// (`heartbeat.interval.ms`; 3 s).
-        heartbeat_interval: Duration;
         /// The application must poll again within this time, or its partitions go to other members
         /// (`max.poll.interval.ms`; 5 min).
         max_poll_interval: Duration;
@@ -146,7 +197,7 @@ impl ConsumerBuilder {
     /// Starts the consumer.
     ///
     /// # Errors
-    /// [`Error::InvalidConfig`] naming every setting that is wrong, or [`Error::Net`] if the
+    /// [`Error::Config`] naming every setting that is wrong, or [`Error::Net`] if the
     /// cluster cannot be reached.
     pub async fn build(self) -> Result<Consumer, Error> {
         Consumer::new(self.cluster, self.config).await

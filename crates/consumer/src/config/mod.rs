@@ -3,12 +3,16 @@
 mod builder;
 mod properties;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use builder::ConsumerBuilder;
 use klamm_net::ClientConfig;
+use klamm_net::config::{Findings, Problem, checks};
 
+use crate::assign::{Assignor, CooperativeStickyAssignor, RangeAssignor};
 use crate::error::Error;
+use crate::group::listener::Listener;
 
 /// The longest time that Kafka's properties can express.
 const TIME_MAX: Duration = Duration::from_millis(i32::MAX as u64);
@@ -50,6 +54,23 @@ impl IsolationLevel {
     }
 }
 
+/// Who assigns the partitions of a group (`group.protocol`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum GroupProtocol {
+    /// One of its members, by an [`Assignor`].
+    #[default]
+    Classic,
+    /// The broker (KIP-848, brokers from 4.0): members that stay are not stopped, and one that is slow
+    /// holds up no other.
+    Consumer,
+}
+
+/// `session.timeout.ms` of a classic group.
+pub(crate) const SESSION_TIMEOUT: Duration = Duration::from_secs(45);
+/// `heartbeat.interval.ms` of a classic group.
+pub(crate) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(3);
+
 /// The settings of a consumer; see [`ConsumerBuilder`] for setting them one by one.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -61,12 +82,25 @@ pub struct ConsumerConfig {
     pub group_instance_id: Option<String>,
     /// Topics to subscribe to from the start (none).
     pub topics: Vec<String>,
-    /// A member that is silent for this long is dead to the group; the broker bounds it
-    /// (`session.timeout.ms`; 45 s).
-    pub session_timeout: Duration,
-    /// Pause between heartbeats, at best a third of the session timeout
-    /// (`heartbeat.interval.ms`; 3 s).
-    pub heartbeat_interval: Duration,
+    /// Subscribe from the start to all topics whose whole name matches this regular expression
+    /// (none).
+    pub topic_pattern: Option<String>,
+    /// Who assigns the partitions (`group.protocol`; classic).
+    pub group_protocol: GroupProtocol,
+    /// How the broker assigns, with the consumer protocol: `uniform` or `range`, or what else it is
+    /// configured to know (`group.remote.assignor`; the broker's choice).
+    pub group_remote_assignor: Option<String>,
+    /// The assignors that a classic group may agree on, the preferred one first; unset means range,
+    /// then cooperative-sticky (`partition.assignment.strategy`).
+    pub assignors: Vec<Arc<dyn Assignor>>,
+    /// Told of partitions that come and go.
+    pub(crate) rebalance_listener: Option<Listener>,
+    /// A member that is silent for this long is dead to a classic group; the broker bounds it
+    /// (`session.timeout.ms`; 45 s). With the consumer protocol the broker says.
+    pub session_timeout: Option<Duration>,
+    /// Pause between heartbeats to a classic group, at best a third of the session timeout
+    /// (`heartbeat.interval.ms`; 3 s). With the consumer protocol the broker says.
+    pub heartbeat_interval: Option<Duration>,
     /// The application must poll again within this time, or its partitions go to other members;
     /// also how long the group waits for its members to rejoin (`max.poll.interval.ms`; 5 min).
     pub max_poll_interval: Duration,
@@ -117,8 +151,13 @@ impl Default for ConsumerConfig {
             group_id: None,
             group_instance_id: None,
             topics: Vec::new(),
-            session_timeout: Duration::from_secs(45),
-            heartbeat_interval: Duration::from_secs(3),
+            topic_pattern: None,
+            group_protocol: GroupProtocol::Classic,
+            group_remote_assignor: None,
+            assignors: Vec::new(),
+            rebalance_listener: None,
+            session_timeout: None,
+            heartbeat_interval: None,
             max_poll_interval: Duration::from_secs(300),
             max_poll_records: 500,
             auto_commit: None,
@@ -145,71 +184,120 @@ impl ConsumerConfig {
         self.group_id.is_some() && self.auto_commit.unwrap_or(true)
     }
 
+    /// The assignors of a classic group.
+    pub(crate) fn assignors_in_use(&self) -> Vec<Arc<dyn Assignor>> {
+        if self.assignors.is_empty() {
+            return vec![Arc::new(RangeAssignor), Arc::new(CooperativeStickyAssignor)];
+        }
+        self.assignors.clone()
+    }
+
     /// Checks every rule and names all that are broken.
     pub(crate) fn check(&self, client: &ClientConfig) -> Result<(), Error> {
-        let request_timeout = client.request_timeout;
-        let no_group = self.group_id.is_none();
-        let rules = [
+        let mut findings = Findings::new();
+        self.check_group(&mut findings);
+        self.check_times(&mut findings);
+        if self.max_poll_records == 0 {
+            let problem = Problem::not_allowed("max.poll.records", "0", "at least 1");
+            findings.problem(problem);
+        }
+        checks::fetch_wait(self.fetch_max_wait, client.request_timeout, &mut findings);
+        if self.prefetch_bytes == Some(0) {
+            findings.problem(Problem::not_allowed("prefetch_bytes", "0", "at least 1"));
+        }
+        for warning in findings.finish()? {
+            tracing::warn!("{warning}");
+        }
+        Ok(())
+    }
+
+    fn check_group(&self, findings: &mut Findings) {
+        checks::group(self.group_id.as_deref(), self.auto_commit, findings);
+        if self.group_instance_id.as_deref() == Some("") {
+            let allowed = "text that is not empty";
+            findings.problem(Problem::not_allowed("group.instance.id", "", allowed));
+        }
+        let subscribes = !self.topics.is_empty() || self.topic_pattern.is_some();
+        if self.group_id.is_none() && subscribes {
+            let allowed = "set for subscribing to topics";
+            findings.problem(Problem::missing("group.id", allowed));
+        }
+        self.check_protocol(findings);
+        let mut names: Vec<&str> = self
+            .assignors
+            .iter()
+            .map(|assignor| assignor.name())
+            .collect();
+        names.sort_unstable();
+        if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            let rule = "names an assignor twice";
+            let problem = Problem::conflict("partition.assignment.strategy", twice[0], rule);
+            findings.problem(problem);
+        }
+    }
+
+    /// As Java: what only the other protocol goes by is an error.
+    fn check_protocol(&self, findings: &mut Findings) {
+        let millis = |time: Option<Duration>| time.map(millis);
+        let names: Vec<_> = self
+            .assignors
+            .iter()
+            .map(|assignor| assignor.name())
+            .collect();
+        let assignors = (!names.is_empty()).then(|| names.join(","));
+        let settings = match self.group_protocol {
+            GroupProtocol::Classic => {
+                vec![("group.remote.assignor", self.group_remote_assignor.clone())]
+            }
+            GroupProtocol::Consumer => vec![
+                ("session.timeout.ms", millis(self.session_timeout)),
+                ("heartbeat.interval.ms", millis(self.heartbeat_interval)),
+                ("partition.assignment.strategy", assignors),
+            ],
+        };
+        let rule = match self.group_protocol {
+            GroupProtocol::Classic => "needs group.protocol=consumer",
+            GroupProtocol::Consumer => {
+                "must not be set with group.protocol=consumer, where the broker says"
+            }
+        };
+        for (name, value) in settings {
+            if let Some(value) = value {
+                findings.problem(Problem::conflict(name, &value, rule));
+            }
+        }
+    }
+
+    fn check_times(&self, findings: &mut Findings) {
+        let session = self.session_timeout.unwrap_or(SESSION_TIMEOUT);
+        let heartbeat = self.heartbeat_interval.unwrap_or(HEARTBEAT_INTERVAL);
+        checks::heartbeat(heartbeat, session, findings);
+        let at_least_one = [
+            ("heartbeat.interval.ms", heartbeat),
+            ("max.poll.interval.ms", self.max_poll_interval),
+        ];
+        for (name, _) in at_least_one.iter().filter(|(_, time)| time.is_zero()) {
+            findings.problem(Problem::not_allowed(name, "0", "at least 1"));
+        }
+        let times = [
+            ("session.timeout.ms", session),
+            ("heartbeat.interval.ms", heartbeat),
+            ("max.poll.interval.ms", self.max_poll_interval),
+            ("auto.commit.interval.ms", self.auto_commit_interval),
             (
-                self.group_id.as_deref() == Some(""),
-                "group.id must not be empty",
-            ),
-            (
-                self.group_instance_id.as_deref() == Some(""),
-                "group.instance.id must not be empty",
-            ),
-            (
-                no_group && !self.topics.is_empty(),
-                "subscribing to topics needs group.id",
-            ),
-            (
-                no_group && self.auto_commit == Some(true),
-                "enable.auto.commit=true needs group.id",
-            ),
-            (
-                self.heartbeat_interval >= self.session_timeout,
-                "heartbeat.interval.ms must be below session.timeout.ms, at best a third of it",
-            ),
-            (
-                self.heartbeat_interval.is_zero() || self.max_poll_interval.is_zero(),
-                "heartbeat.interval.ms and max.poll.interval.ms must be above 0",
-            ),
-            (
-                [
-                    self.session_timeout,
-                    self.heartbeat_interval,
-                    self.max_poll_interval,
-                    self.auto_commit_interval,
-                    self.default_api_timeout.unwrap_or_default(),
-                ]
-                .iter()
-                .any(|time| *time > TIME_MAX),
-                "no time may be above 2147483647 ms",
-            ),
-            (
-                self.max_poll_records == 0,
-                "max.poll.records must be at least 1",
-            ),
-            (
-                self.fetch_max_wait >= request_timeout,
-                "fetch.max.wait.ms must be below request.timeout.ms, or every empty fetch would close the connection",
-            ),
-            (
-                self.prefetch_bytes == Some(0),
-                "prefetch_bytes must be at least 1",
+                "default.api.timeout.ms",
+                self.default_api_timeout.unwrap_or_default(),
             ),
         ];
-        let broken: Vec<_> = rules
-            .into_iter()
-            .filter_map(|(broken, rule)| broken.then_some(rule))
-            .collect();
-        if broken.is_empty() {
-            return Ok(());
+        for (name, time) in times.iter().filter(|(_, time)| *time > TIME_MAX) {
+            let allowed = "at most 2147483647 ms";
+            findings.problem(Problem::not_allowed(name, &millis(*time), allowed));
         }
-        Err(Error::InvalidConfig {
-            reason: broken.join("; "),
-        })
     }
+}
+
+fn millis(time: Duration) -> String {
+    time.as_millis().to_string()
 }
 
 #[cfg(test)]
@@ -223,13 +311,36 @@ mod tests {
         let broken = ConsumerConfig {
             topics: vec!["t".to_owned()],
             fetch_max_wait: Duration::from_secs(30),
-            heartbeat_interval: Duration::from_secs(45),
+            heartbeat_interval: Some(Duration::from_secs(45)),
             ..ConsumerConfig::default()
         };
         let error = broken.check(&client).unwrap_err().to_string();
         for name in ["group.id", "fetch.max.wait.ms", "heartbeat.interval.ms"] {
             assert!(error.contains(name), "{error}");
         }
+    }
+
+    #[test]
+    fn what_only_the_other_protocol_goes_by_is_an_error() {
+        let client = ClientConfig::new("localhost").unwrap();
+        let mut config = ConsumerConfig {
+            group_protocol: GroupProtocol::Consumer,
+            assignors: vec![Arc::new(RangeAssignor)],
+            session_timeout: Some(Duration::from_secs(20)),
+            ..ConsumerConfig::default()
+        };
+        let error = config.check(&client).unwrap_err().to_string();
+        for name in ["session.timeout.ms", "partition.assignment.strategy"] {
+            assert!(error.contains(name), "{error}");
+        }
+        config = ConsumerConfig {
+            group_remote_assignor: Some("uniform".to_owned()),
+            ..ConsumerConfig::default()
+        };
+        let error = config.check(&client).unwrap_err().to_string();
+        assert!(error.contains("group.remote.assignor"), "{error}");
+        config.group_protocol = GroupProtocol::Consumer;
+        assert!(config.check(&client).is_ok());
     }
 
     #[test]

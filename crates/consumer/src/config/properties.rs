@@ -1,8 +1,11 @@
 //! The settings under the names that every Kafka user knows.
 
+use std::sync::Arc;
+
 use klamm_net::config::{PropertySet, iso_duration};
 
-use super::{ConsumerConfig, IsolationLevel, OffsetReset};
+use super::{ConsumerConfig, GroupProtocol, IsolationLevel, OffsetReset};
+use crate::assign::{Assignor, by_name};
 
 impl ConsumerConfig {
     /// The settings of a checked set of properties; what is not in it keeps its default.
@@ -17,8 +20,16 @@ impl ConsumerConfig {
             group_id: properties.string("group.id"),
             group_instance_id: properties.string("group.instance.id"),
             topics: Vec::new(),
-            session_timeout: duration("session.timeout.ms", default.session_timeout),
-            heartbeat_interval: duration("heartbeat.interval.ms", default.heartbeat_interval),
+            topic_pattern: None,
+            group_protocol: match properties.str("group.protocol") {
+                Some("consumer") => GroupProtocol::Consumer,
+                _ => GroupProtocol::Classic,
+            },
+            group_remote_assignor: properties.string("group.remote.assignor"),
+            assignors: assignors(properties),
+            rebalance_listener: None,
+            session_timeout: properties.duration_ms("session.timeout.ms"),
+            heartbeat_interval: properties.duration_ms("heartbeat.interval.ms"),
             max_poll_interval: duration("max.poll.interval.ms", default.max_poll_interval),
             max_poll_records: bytes("max.poll.records", default.max_poll_records),
             auto_commit: properties.bool("enable.auto.commit"),
@@ -61,6 +72,12 @@ fn offset_reset(properties: &PropertySet) -> OffsetReset {
     }
 }
 
+fn assignors(properties: &PropertySet) -> Vec<Arc<dyn Assignor>> {
+    let names = properties.list("partition.assignment.strategy");
+    let names = names.into_iter().flatten();
+    names.filter_map(|name| by_name(&name)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -77,6 +94,11 @@ mod tests {
             ("auto.offset.reset", "smallest"),
             ("max.poll.records", "7"),
             ("heartbeat.interval.ms", "1500"),
+            (
+                "partition.assignment.strategy",
+                "org.apache.kafka.clients.consumer.CooperativeStickyAssignor,range",
+            ),
+            ("group.instance.id", "first"),
             ("max.partition.fetch.bytes", "2048"),
         ];
         let set = PropertySet::parse(Role::Consumer, properties).unwrap();
@@ -85,9 +107,16 @@ mod tests {
         assert_eq!(config.auto_commit, Some(false));
         assert_eq!(config.offset_reset, OffsetReset::Earliest);
         assert_eq!(config.max_poll_records, 7);
-        assert_eq!(config.heartbeat_interval, Duration::from_millis(1500));
+        assert_eq!(config.heartbeat_interval, Some(Duration::from_millis(1500)));
+        let names: Vec<_> = config
+            .assignors
+            .iter()
+            .map(|assignor| assignor.name())
+            .collect();
+        assert_eq!(names, ["cooperative-sticky", "range"]);
+        assert_eq!(config.group_instance_id.as_deref(), Some("first"));
         assert_eq!(config.partition_fetch_max_bytes, 2048);
-        assert_eq!(config.session_timeout, Duration::from_secs(45));
+        assert_eq!(config.session_timeout, None);
         assert_eq!(config.fetch_max_bytes, 50 << 20);
         assert!(config.auto_offset_store);
 

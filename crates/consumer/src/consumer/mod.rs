@@ -3,6 +3,7 @@
 //! Owns: the application's side: what was taken from the buffer and is being handed out, and the two
 //! tasks behind it (fetching; membership and commits), which end with it.
 
+mod close;
 mod commit;
 mod lookup;
 mod poll;
@@ -14,20 +15,21 @@ pub use commit::PendingCommit;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
+pub use close::{CloseOptions, GroupMembershipOperation};
 use klamm_codec::compress::Decompressor;
 use klamm_net::{Backoff, Cluster, TopicPartition};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use crate::assign::Range;
-use crate::config::ConsumerConfig;
+use crate::config::{ConsumerConfig, GroupProtocol, HEARTBEAT_INTERVAL, SESSION_TIMEOUT};
 use crate::error::Error;
 use crate::fetch::task::Fetcher;
 use crate::fetch::{Consumed, Drain, FetchSettings, FetchState, Opener};
-use crate::group::action::MemberSettings;
+use crate::group::action::{MemberSettings, Membership, Topics};
 use crate::group::classic::ClassicMember;
+use crate::group::next_gen::ConsumerMember;
+use crate::group::pattern;
 use crate::group::task::{Coordinator, CoordinatorSettings};
 use crate::shared::Shared;
 
@@ -78,7 +80,7 @@ impl Consumer {
     /// [`poll`](Consumer::poll).
     ///
     /// # Errors
-    /// [`Error::InvalidConfig`] naming every setting that is wrong.
+    /// [`Error::Config`] naming every setting that is wrong.
     #[expect(
         clippy::unused_async,
         reason = "a consumer may have to ask the cluster before it starts"
@@ -115,6 +117,8 @@ impl Consumer {
         if !consumer.config.topics.is_empty() {
             let topics = consumer.config.topics.clone();
             consumer.subscribe(topics)?;
+        } else if let Some(pattern) = consumer.config.topic_pattern.clone() {
+            consumer.subscribe_pattern(&pattern)?;
         }
         Ok(consumer)
     }
@@ -134,17 +138,42 @@ impl Consumer {
             .collect();
         topics.sort_unstable();
         topics.dedup();
+        if topics.is_empty() {
+            return Err(Error::Misuse {
+                what: "no topic to subscribe to was given",
+            });
+        }
+        let auto_create = self.config.allow_auto_create_topics;
+        self.subscribe_to(topics.clone(), Topics::Named(topics.clone()))?;
+        let names = topics.iter().map(AsRef::as_ref);
+        self.cluster.add_topics(names, auto_create);
+        Ok(())
+    }
+
+    /// Wants a share of the partitions of all topics whose whole name matches `pattern`, a regular
+    /// expression, now and when they are created later; instead of those before. Kafka's own topics are
+    /// left out.
+    ///
+    /// With the classic protocol this client evaluates it, by the syntax of the crate `regex-lite`,
+    /// every `metadata.max.age.ms`; with the consumer protocol the broker does, by RE2's (KIP-848).
+    ///
+    /// # Errors
+    /// [`Error::Pattern`], or [`Error::Misuse`] without a group or after [`Consumer::assign`].
+    pub fn subscribe_pattern(&mut self, pattern: &str) -> Result<(), Error> {
+        if self.config.group_protocol == GroupProtocol::Classic {
+            pattern::check(pattern)?;
+        }
+        self.subscribe_to(Vec::new(), Topics::Matching(Arc::from(pattern)))
+    }
+
+    fn subscribe_to(&mut self, names: Vec<Arc<str>>, topics: Topics) -> Result<(), Error> {
         let what = match self.mode {
             Mode::Assigned => "partitions were assigned by hand: this consumer cannot subscribe",
             _ if self.coordinator.is_none() => "subscribing needs a group: set group.id",
-            _ if topics.is_empty() => "no topic to subscribe to was given",
             _ => {
                 self.mode = Mode::Subscribed;
-                let names = topics.iter().map(AsRef::as_ref);
-                let auto_create = self.config.allow_auto_create_topics;
-                self.cluster.add_topics(names, auto_create);
                 let mut state = self.shared.lock();
-                state.topics.clone_from(&topics);
+                state.topics = names;
                 state.group.subscribed = Some(topics);
                 drop(state);
                 self.shared.coordinator.notify_one();
@@ -191,17 +220,23 @@ impl Consumer {
         self.shared.lock().fetch.assigned()
     }
 
-    /// Commits what was consumed (with `enable.auto.commit`), leaves the group (static members stay,
-    /// KIP-345), closes its fetch sessions and ends the consumer, within `time`.
+    /// Commits what was consumed (with `enable.auto.commit`), tells the rebalance listener, leaves
+    /// the group (static members stay, KIP-345, unless [`CloseOptions`] say otherwise) closes its
+    /// fetch sessions and ends the consumer, within the time given.
     ///
     /// # Errors
     /// [`Error::Timeout`] if that did not end in time; the consumer is gone all the same.
     ///
     /// # Cancel safety
     /// Dropping the future ends the consumer as dropping it does.
-    pub async fn close(mut self, time: Duration) -> Result<(), Error> {
+    pub async fn close(mut self, options: impl Into<CloseOptions>) -> Result<(), Error> {
+        let options = options.into();
         self.flush();
-        self.shared.lock().closing = true;
+        {
+            let mut state = self.shared.lock();
+            state.closing = true;
+            state.group.close_as = options.operation;
+        }
         self.shared.fetcher.notify_one();
         self.shared.coordinator.notify_one();
         let (fetcher, coordinator) = (&mut self.fetcher, self.coordinator.as_mut());
@@ -212,7 +247,7 @@ impl Consumer {
             }
             let _ = fetcher.await;
         };
-        match timeout(time, ended).await {
+        match timeout(options.timeout, ended).await {
             Ok(()) => Ok(()),
             Err(_) => Err(Error::Timeout {
                 what: "closing the consumer",
@@ -278,8 +313,9 @@ fn coordinator(
     let member = MemberSettings {
         group_id: group_id.to_owned(),
         instance_id: config.group_instance_id.clone(),
-        session_timeout: config.session_timeout,
-        heartbeat_interval: config.heartbeat_interval,
+        rack: config.client_rack.clone(),
+        session_timeout: config.session_timeout.unwrap_or(SESSION_TIMEOUT),
+        heartbeat_interval: config.heartbeat_interval.unwrap_or(HEARTBEAT_INTERVAL),
         max_poll_interval: config.max_poll_interval,
         retry_backoff: cluster.config().retry_backoff,
     };
@@ -290,7 +326,23 @@ fn coordinator(
         default_api_timeout: config
             .default_api_timeout
             .unwrap_or(cluster.config().default_api_timeout),
+        listener: config.rebalance_listener.clone(),
     };
-    let member = ClassicMember::new(member, Box::new(Range), now);
+    let member: Box<dyn Membership> = match config.group_protocol {
+        GroupProtocol::Classic => {
+            Box::new(ClassicMember::new(member, config.assignors_in_use(), now))
+        }
+        GroupProtocol::Consumer => {
+            let assignor = config.group_remote_assignor.clone();
+            Box::new(ConsumerMember::new(member, assignor, random_id(), now))
+        }
+    };
     Coordinator::new(Arc::clone(shared), cluster.clone(), settings, member)
+}
+
+/// An id that no other member has: the hasher's keys are random, and so are the 128 bits made from them.
+fn random_id() -> Arc<str> {
+    use std::hash::{BuildHasher, RandomState};
+    let half = |half: u8| RandomState::new().hash_one(half);
+    Arc::from(format!("{:016x}{:016x}", half(0), half(1)))
 }

@@ -5,6 +5,7 @@
 
 mod budget;
 mod drain;
+mod handover;
 mod isolation;
 mod lookup;
 mod partition;

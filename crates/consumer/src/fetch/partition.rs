@@ -149,6 +149,8 @@ pub(crate) struct PartitionState {
     pub(crate) looking_up: bool,
     /// Whether it is among those to look at.
     pub(crate) queued: bool,
+    /// It is changing hands: nothing is asked for.
+    pub(crate) held: bool,
     /// When it was served last, for taking turns.
     pub(crate) turn: u64,
     pub(crate) pause: Pause,
@@ -173,6 +175,7 @@ impl PartitionState {
             node: None,
             looking_up: false,
             queued: false,
+            held: false,
             turn: 0,
             pause: Pause::default(),
             paused: false,

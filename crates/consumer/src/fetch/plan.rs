@@ -194,6 +194,7 @@ impl FetchState {
             return Need::Nothing;
         };
         match state.status {
+            _ if state.held => return Need::Nothing,
             Status::Stuck | Status::Troubled(_) => return Need::Nothing,
             Status::Fetching if state.paused => return Need::Nothing,
             _ if state.looking_up => return Need::Nothing,

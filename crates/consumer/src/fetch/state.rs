@@ -169,14 +169,6 @@ impl FetchState {
         self.drop_stale_chunks();
     }
 
-    /// Owns nothing from now on.
-    pub(crate) fn revoke_all(&mut self) {
-        self.assign([], false);
-        let of_partition =
-            |error: &Error| matches!(error, Error::Partition { .. } | Error::Corrupt { .. });
-        self.reports.retain(|error| !of_partition(error));
-    }
-
     /// Goes on at `position`. False if the partition is not assigned.
     pub(crate) fn seek(&mut self, partition: &TopicPartition, position: Position) -> bool {
         self.seek_valid(partition, position, -1)
@@ -196,7 +188,7 @@ impl FetchState {
         seeked
     }
 
-    fn with_new_epoch(
+    pub(super) fn with_new_epoch(
         &mut self,
         partition: &TopicPartition,
         change: impl FnOnce(&mut PartitionState),
@@ -277,6 +269,10 @@ impl FetchState {
     /// Changes whenever an epoch does.
     pub(crate) const fn version(&self) -> u64 {
         self.version
+    }
+
+    pub(super) fn bump_version(&mut self) {
+        self.version += 1;
     }
 
     /// Whether `epoch` is the current one of an assigned partition.
@@ -462,11 +458,11 @@ impl FetchState {
         self.last_number
     }
 
-    fn next_epoch(&mut self) -> Epoch {
+    pub(super) fn next_epoch(&mut self) -> Epoch {
         Epoch(self.next_number())
     }
 
-    fn drop_stale_chunks(&mut self) {
+    pub(super) fn drop_stale_chunks(&mut self) {
         let partitions = &self.partitions;
         let mut dropped = 0;
         self.buffer.retain(|chunk| {

@@ -285,7 +285,7 @@ fn what_was_consumed_before_a_seek_does_not_move_the_new_position() {
 fn a_partition_that_was_revoked_and_assigned_again_gets_nothing_old() {
     let mut bench = Bench::reading(&[0]);
     let plan = bench.only_fetch();
-    bench.state.revoke_all();
+    bench.state.remove(&[partition(0)]);
     bench.state.assign([partition(0)], false);
     bench.state.seek(&partition(0), at(7));
     bench.answer(&plan, vec![data(0, batch(0, 3))]);

@@ -1,18 +1,22 @@
 //! A member of a classic consumer group, as a state machine.
 //!
 //! ```text
-//! Unjoined ──poll──> PreparingRebalance (revoke, join) ──> CompletingRebalance (assign, sync) ──> Stable
-//!     ^  <── lost, left ──────────────────────────────────────────────────────────────────────────┘ │
-//!                               ^──────────── poll, after REBALANCE_IN_PROGRESS ────────────────────┘
+//! Unjoined ──poll──> PreparingRebalance (give up, join) ──> CompletingRebalance (assign, sync) ──> Stable
+//!     ^  <── lost, left ───────────────────────────────────────────────────────────────────────────┘ │
+//!                               ^──────────── after REBALANCE_IN_PROGRESS ───────────────────────────┘
 //! ```
+//! With an eager assignor a member gives up everything before it joins. With a cooperative one
+//! (KIP-429) it joins with what it owns, while records go on flowing, and gives up afterwards what it
+//! was not given again; then it joins once more, so that others get that.
+//!
 //! Owns: member id and generation, when to join, sync, send heartbeats and leave, what each error
 //! means (the tables of `ConsumerCoordinator` and `AbstractCoordinator` in the Java client).
 //!
-//! Does not: send, sleep, or own partitions. After each call, drain [`ClassicMember::poll_action`].
+//! Does not: send, sleep, or run callbacks. After each call, drain [`ClassicMember::poll_action`].
 //!
 //! Invariants
-//! - partitions are owned in `Stable` only, and in `Unjoined` until the application polls: they are
-//!   taken away (`Action::Prepare`) only while it is inside of poll
+//! - partitions go only while the application is inside of poll (see [`Ownership`]); a member that
+//!   need not give up anything joins again without waiting for it
 //! - an answer to a join or sync of another round, or a heartbeat or commit of another generation,
 //!   changes nothing
 
@@ -24,11 +28,16 @@ use klamm_codec::ErrorCode;
 use klamm_net::TopicPartition;
 use tokio::time::Instant;
 
-use super::action::{Action, Failure, Generation, Joined, MemberSettings, Round};
+use super::action::{
+    Action, Answer, Commits, Failure, Generation, Joined, Leaving, MemberSettings, Membership,
+    Refusal, Round, Topics,
+};
 use super::heartbeat::Heartbeat;
 use super::leader::Leading;
+use super::ownership::{Ownership, Partitions, Progress};
+use super::partitions::{flattened, grouped};
 use super::protocol::{Assignment, Subscription};
-use crate::assign::{Assignor, PartitionCounts};
+use crate::assign::{AssignableTopic, AssignableTopics, Assignor, LastAssignment};
 use crate::error::Error;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -50,13 +59,21 @@ enum Joining {
 }
 
 /// See the module.
+#[derive(Debug)]
 pub(crate) struct ClassicMember {
     settings: MemberSettings,
-    assignor: Box<dyn Assignor>,
+    /// In order of preference, never none.
+    assignors: Vec<Arc<dyn Assignor>>,
+    cooperative: bool,
     topics: Vec<Arc<str>>,
     state: State,
     generation: Generation,
     round: u64,
+    ownership: Ownership,
+    /// What the leader gave this member last.
+    last: Option<LastAssignment>,
+    /// What it gave up since then others wait for.
+    gives_up: bool,
     /// Why the member has to join (again).
     rejoin: Option<&'static str>,
     /// Attempts in a row that did not end in an assignment.
@@ -69,15 +86,23 @@ pub(crate) struct ClassicMember {
 }
 
 impl ClassicMember {
-    pub(crate) fn new(settings: MemberSettings, assignor: Box<dyn Assignor>, now: Instant) -> Self {
+    pub(crate) fn new(
+        settings: MemberSettings,
+        assignors: Vec<Arc<dyn Assignor>>,
+        now: Instant,
+    ) -> Self {
         Self {
             heartbeat: Heartbeat::new(settings.heartbeat_interval, settings.session_timeout, now),
             settings,
-            assignor,
+            cooperative: assignors.iter().all(|assignor| assignor.is_cooperative()),
+            assignors,
             topics: Vec::new(),
             state: State::Unjoined,
             generation: Generation::none(),
             round: 0,
+            ownership: Ownership::new(),
+            last: None,
+            gives_up: false,
             rejoin: None,
             attempts: 0,
             leading: None,
@@ -86,36 +111,7 @@ impl ClassicMember {
         }
     }
 
-    /// Wants the partitions of `topics` from now on.
-    pub(crate) fn subscribe(&mut self, topics: Vec<Arc<str>>) {
-        self.topics = topics;
-        self.rejoin = Some("the subscription has changed");
-    }
-
-    /// The application is inside of poll: it may lose its partitions now.
-    pub(crate) fn handle_poll(&mut self) {
-        if !self.wants_poll() {
-            return;
-        }
-        let commit = self.state == State::Stable;
-        self.state = State::PreparingRebalance(Joining::Revoking);
-        self.actions.push_back(Action::Prepare { commit });
-    }
-
-    /// All partitions were given up.
-    pub(crate) fn handle_prepared(&mut self) {
-        if self.state == State::PreparingRebalance(Joining::Revoking) {
-            self.join();
-        }
-    }
-
-    /// The outcome of [`Action::Join`].
-    pub(crate) fn handle_join(
-        &mut self,
-        now: Instant,
-        round: Round,
-        outcome: Result<Joined, Failure>,
-    ) {
+    fn handle_join(&mut self, now: Instant, round: Round, outcome: Result<Joined, Failure>) {
         if round.0 != self.round || self.state != State::PreparingRebalance(Joining::Sent) {
             return;
         }
@@ -126,35 +122,44 @@ impl ClassicMember {
                 self.generation.member_id = member_id;
                 self.join();
             }
-            Err(Failure::Code(ErrorCode::UNKNOWN_MEMBER_ID, _)) => {
-                self.generation = Generation::none();
-                self.join_again(now);
-            }
+            Err(Failure::Code(code @ ErrorCode::UNKNOWN_MEMBER_ID, _)) => self.lost(now, code),
             Err(Failure::Code(ErrorCode::REBALANCE_IN_PROGRESS, _)) => self.pause(now),
             Err(Failure::Code(code, _)) => self.refused(now, code),
         }
     }
 
-    /// The outcome of [`Action::Count`]: what exists of the topics asked for.
-    pub(crate) fn handle_counts(&mut self, round: Round, counts: PartitionCounts) {
-        if round.0 != self.round || self.state != State::CompletingRebalance {
-            return;
-        }
-        let Some(leading) = &mut self.leading else {
+    /// What exists of the topics asked for.
+    fn handle_described(&mut self, now: Instant, round: Round, topics: AssignableTopics) {
+        let Some(leading) = self.leading.as_mut().filter(|_| round.0 == self.round) else {
             return;
         };
-        let assignments = leading.assign(&*self.assignor, counts);
+        if !leading.assigns() {
+            leading.observe(topics);
+            return;
+        }
+        if self.state != State::CompletingRebalance {
+            return;
+        }
         let protocol = Arc::clone(leading.protocol());
-        self.sync(protocol, assignments);
+        let assignor = self
+            .assignors
+            .iter()
+            .find(|assignor| *assignor.name() == *protocol);
+        let Some(assignor) = assignor else {
+            self.refused(now, ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
+            return;
+        };
+        match leading.assign(&**assignor, topics) {
+            Ok(assignments) => self.sync(protocol, assignments),
+            Err(reason) => self.give_up(Error::GroupProtocol {
+                group: self.settings.group_id.clone(),
+                what: "assignment that its assignor made here",
+                reason: format!("{protocol} {reason}"),
+            }),
+        }
     }
 
-    /// The outcome of [`Action::Sync`].
-    pub(crate) fn handle_sync(
-        &mut self,
-        now: Instant,
-        round: Round,
-        outcome: Result<Bytes, Failure>,
-    ) {
+    fn handle_sync(&mut self, now: Instant, round: Round, outcome: Result<Bytes, Failure>) {
         if round.0 != self.round || self.state != State::CompletingRebalance {
             return;
         }
@@ -172,16 +177,12 @@ impl ClassicMember {
             Err(Failure::Code(
                 code @ (ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::ILLEGAL_GENERATION),
                 _,
-            )) => {
-                self.reset_generation(code);
-                self.join_again(now);
-            }
+            )) => self.lost(now, code),
             Err(Failure::Code(code, _)) => self.refused(now, code),
         }
     }
 
-    /// The outcome of [`Action::Heartbeat`].
-    pub(crate) fn handle_heartbeat(
+    fn handle_heartbeat(
         &mut self,
         now: Instant,
         generation: &Generation,
@@ -218,166 +219,71 @@ impl ClassicMember {
         }
     }
 
-    /// A commit was refused with `code`. Says what that means for the caller.
-    pub(crate) fn handle_commit_refused(
-        &mut self,
-        now: Instant,
-        generation: &Generation,
-        code: ErrorCode,
-    ) -> Option<Error> {
-        let group = self.settings.group_id.clone();
-        let current = *generation == self.generation && self.is_member();
-        match code {
-            ErrorCode::REBALANCE_IN_PROGRESS => {
-                if current && self.state == State::Stable {
-                    self.request_rejoin("a commit was refused since the group is rebalancing");
-                }
-                Some(Error::RebalanceInProgress { group })
-            }
-            ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::ILLEGAL_GENERATION => {
-                if current {
-                    self.lost(now, code);
-                } else if self.is_rebalancing() {
-                    return Some(Error::RebalanceInProgress { group });
-                }
-                Some(Error::CommitFailed { group, code })
-            }
-            ErrorCode::FENCED_INSTANCE_ID => {
-                if current {
-                    self.refused(now, code);
-                }
-                Some(Error::Group { group, code })
-            }
-            _ => None,
-        }
-    }
-
-    /// The metadata has changed. A leader whose topics gained partitions rebalances the group.
-    pub(crate) fn handle_metadata(&mut self, count: impl Fn(&str) -> Option<i32>) {
-        let changed = self
-            .leading
-            .as_ref()
-            .is_some_and(|leading| leading.has_changed(count));
-        if self.state == State::Stable && changed {
-            self.request_rejoin("the partitions of a topic have changed");
-        }
-    }
-
-    /// Time has passed. `polled_at` is when the application was last inside of poll, none if it is
-    /// there now.
-    pub(crate) fn handle_timeout(&mut self, now: Instant, polled_at: Option<Instant>) {
-        if let State::PreparingRebalance(Joining::Pausing(until)) = self.state
-            && until <= now
-        {
-            self.join();
-        }
-        if !self.is_member() {
-            return;
-        }
-        if polled_at.is_some_and(|at| at + self.settings.max_poll_interval <= now) {
-            tracing::warn!(
-                group = %self.settings.group_id,
-                "leaving the group: the application did not poll within max.poll.interval.ms; \
-                 poll more often, lower max.poll.records or raise the interval"
-            );
-            self.leave("the application did not poll within max.poll.interval.ms");
-            self.rejoin = Some("the application polls again");
-            return;
-        }
-        if self.heartbeat.take_session_expired(now) {
-            self.actions.push_back(Action::ForgetCoordinator);
-        }
-        if self.heartbeat.take_due(now) {
-            let generation = self.generation.clone();
-            self.actions.push_back(Action::Heartbeat(generation));
-        }
-    }
-
-    /// Leaves the group. Static members stay in it for their session timeout (KIP-345).
-    pub(crate) fn leave(&mut self, reason: &'static str) {
-        let member_id = Arc::clone(&self.generation.member_id);
-        let joined = self.state != State::Unjoined && !member_id.is_empty();
-        if joined && self.settings.instance_id.is_none() {
-            self.actions.push_back(Action::Leave { member_id, reason });
-        }
-        self.generation = Generation::none();
-        self.unjoin();
-        self.rejoin = None;
-    }
-
-    pub(crate) fn poll_action(&mut self) -> Option<Action> {
-        self.actions.pop_front()
-    }
-
-    /// When [`ClassicMember::handle_timeout`] is due.
-    pub(crate) fn next_timeout(&self, polled_at: Option<Instant>) -> Option<Instant> {
-        match self.state {
-            State::PreparingRebalance(Joining::Pausing(until)) => Some(until),
-            State::CompletingRebalance | State::Stable => {
-                let heartbeat = self.heartbeat.next_timeout();
-                let poll = polled_at.map(|at| at + self.settings.max_poll_interval);
-                Some(poll.map_or(heartbeat, |poll| poll.min(heartbeat)))
-            }
-            _ => None,
-        }
-    }
-
-    /// Whether nothing goes on until the application polls.
-    pub(crate) fn wants_poll(&self) -> bool {
-        let at_rest = matches!(self.state, State::Unjoined | State::Stable);
-        at_rest && self.rejoin.is_some() && !self.fenced
-    }
-
-    /// Whether the partitions are being given up: [`Action::Prepare`] is under way.
-    pub(crate) fn is_revoking(&self) -> bool {
-        self.state == State::PreparingRebalance(Joining::Revoking)
-    }
-
-    /// The assignor's name, which the members have to agree on.
-    pub(crate) fn protocol(&self) -> &'static str {
-        self.assignor.name()
-    }
-
-    /// The generation to commit in, if there is one.
-    pub(crate) fn generation(&self) -> Option<&Generation> {
-        let may_commit = matches!(
-            self.state,
-            State::Stable | State::PreparingRebalance(Joining::Revoking)
-        );
-        (may_commit && self.generation.id >= 0).then_some(&self.generation)
-    }
-
-    /// Whether a rebalance is under way, or waits for the application.
-    pub(crate) fn is_rebalancing(&self) -> bool {
-        self.rejoin.is_some()
-            || matches!(
-                self.state,
-                State::PreparingRebalance(_) | State::CompletingRebalance
-            )
-    }
-
-    /// Whether the coordinator counts this member in.
+    /// Whether the coordinator counts this member in, as far as it knows, and heartbeats are due.
     fn is_member(&self) -> bool {
-        matches!(self.state, State::CompletingRebalance | State::Stable)
+        match self.state {
+            State::CompletingRebalance | State::Stable => true,
+            State::PreparingRebalance(Joining::Revoking) => self.generation.id >= 0,
+            _ => false,
+        }
     }
 
     fn request_rejoin(&mut self, reason: &'static str) {
         self.rejoin.get_or_insert(reason);
+        self.rejoin_if_nothing_goes();
+    }
+
+    /// What stays with this member while it joins.
+    fn kept_while_joining(&self) -> Partitions {
+        if !self.cooperative || self.generation.id < 0 {
+            return Partitions::new();
+        }
+        let subscribed = |at: &&TopicPartition| self.topics.contains(&at.topic);
+        let owned = self.ownership.owned().iter();
+        owned.filter(subscribed).cloned().collect()
+    }
+
+    /// Without anything to give up, joining again takes nothing away from the application.
+    fn rejoin_if_nothing_goes(&mut self) {
+        if self.state == State::Stable
+            && self.rejoin.is_some()
+            && !self.ownership.is_busy()
+            && self.kept_while_joining() == *self.ownership.owned()
+        {
+            self.prepare();
+        }
+    }
+
+    /// Gives up what has to go, then joins.
+    fn prepare(&mut self) {
+        let kept = self.kept_while_joining();
+        let lost = self.generation.id < 0;
+        self.state = State::PreparingRebalance(Joining::Revoking);
+        if self.ownership.give_up(kept, lost, &mut self.actions) == Progress::Done {
+            self.join();
+        }
     }
 
     fn join(&mut self) {
         self.round += 1;
         self.leading = None;
+        self.gives_up = false;
         self.state = State::PreparingRebalance(Joining::Sent);
-        let subscription = Subscription {
-            topics: self.topics.clone(),
-            generation: self.generation.id,
-            ..Subscription::default()
+        let owned = grouped(self.ownership.owned().iter().cloned());
+        let protocol = |assignor: &Arc<dyn Assignor>| {
+            let subscription = Subscription {
+                topics: self.topics.clone(),
+                user_data: assignor.user_data(self.last.as_ref()),
+                owned: owned.clone(),
+                generation: self.generation.id,
+                rack: self.settings.rack.clone(),
+            };
+            (Arc::from(assignor.name()), subscription.encode())
         };
         self.actions.push_back(Action::Join {
             round: Round(self.round),
             member_id: Arc::clone(&self.generation.member_id),
-            subscription: subscription.encode(),
+            protocols: self.assignors.iter().map(protocol).collect(),
             reason: self.rejoin.take().unwrap_or("the last attempt failed"),
         });
     }
@@ -390,21 +296,21 @@ impl ClassicMember {
         self.state = State::CompletingRebalance;
         self.heartbeat.start(now);
         let protocol = joined.protocol.unwrap_or_else(|| Arc::from(""));
-        if joined.leader != joined.member_id || joined.skip_assignment {
+        if joined.leader != joined.member_id {
             self.sync(protocol, Vec::new());
             return;
         }
-        if *protocol != *self.assignor.name() {
-            self.refused(now, ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
-            return;
-        }
-        match Leading::new(protocol, joined.members) {
+        let assigns = !joined.skip_assignment;
+        match Leading::new(Arc::clone(&protocol), joined.members, assigns) {
             Ok(leading) => {
-                self.actions.push_back(Action::Count {
+                self.actions.push_back(Action::Describe {
                     round: Round(self.round),
                     topics: leading.topics(),
                 });
                 self.leading = Some(leading);
+                if !assigns {
+                    self.sync(protocol, Vec::new());
+                }
             }
             Err(error) => self.give_up(Error::GroupProtocol {
                 group: self.settings.group_id.clone(),
@@ -432,32 +338,34 @@ impl ClassicMember {
         }
         self.state = State::Stable;
         self.attempts = 0;
-        let partitions = assignment.partitions.into_iter();
-        let partitions = partitions.flat_map(|(topic, partitions)| {
-            let name = move |partition| TopicPartition::new(Arc::clone(&topic), partition);
-            partitions.into_iter().map(name)
+        let target: Partitions = flattened(assignment.partitions).into_iter().collect();
+        self.last = Some(LastAssignment {
+            partitions: target.iter().cloned().collect(),
+            generation: self.generation.id,
         });
-        self.actions
-            .push_back(Action::Assigned(partitions.collect()));
+        let owned = self.ownership.owned();
+        let kept: Partitions = owned.intersection(&target).cloned().collect();
+        self.gives_up = kept != *owned;
+        self.ownership.change(kept, target, &mut self.actions);
     }
 
     /// The coordinator no longer counts this member in; its partitions may belong to others.
     fn lost(&mut self, now: Instant, code: ErrorCode) {
-        self.reset_generation(code);
-        if self.state == State::Stable {
-            self.unjoin();
-            self.request_rejoin("the coordinator does not know this member any more");
-        } else {
-            self.join_again(now);
-        }
-    }
-
-    /// As Java: the member id survives an illegal generation.
-    fn reset_generation(&mut self, code: ErrorCode) {
+        // As Java: the member id survives an illegal generation.
         if code == ErrorCode::ILLEGAL_GENERATION {
             self.generation.id = -1;
         } else {
             self.generation = Generation::none();
+        }
+        if self.state == State::PreparingRebalance(Joining::Revoking) {
+            // What is being given up is gone in any case; then it joins.
+            return;
+        }
+        if self.state == State::Stable || !self.ownership.owned().is_empty() {
+            self.unjoin();
+            self.request_rejoin("the coordinator does not know this member any more");
+        } else {
+            self.join_again(now);
         }
     }
 
@@ -516,6 +424,225 @@ impl ClassicMember {
     fn unjoin(&mut self) {
         self.round += 1;
         self.leading = None;
+        self.ownership.forget_waiting();
         self.state = State::Unjoined;
+    }
+
+    /// Whether a join waits for the application.
+    fn joins_with_poll(&self) -> bool {
+        let at_rest = matches!(self.state, State::Unjoined | State::Stable);
+        at_rest && self.rejoin.is_some() && !self.fenced && !self.ownership.is_busy()
+    }
+}
+
+impl Membership for ClassicMember {
+    fn finds_topics_itself(&self) -> bool {
+        false
+    }
+
+    fn subscribe(&mut self, topics: Topics) {
+        let Topics::Named(topics) = topics else {
+            debug_assert!(false, "the task finds the topics of a pattern");
+            return;
+        };
+        self.topics = topics;
+        self.request_rejoin("the subscription has changed");
+    }
+
+    fn handle_poll(&mut self, _now: Instant) {
+        if self.joins_with_poll() {
+            self.prepare();
+        } else {
+            self.ownership.handle_poll(&mut self.actions);
+        }
+    }
+
+    fn handle_revoked(&mut self, _now: Instant) {
+        let progress = self.ownership.handle_revoked(&mut self.actions);
+        if progress == Progress::Done && self.state == State::PreparingRebalance(Joining::Revoking)
+        {
+            // Joins, unless the member was lost meanwhile, with what it had kept.
+            self.prepare();
+        }
+    }
+
+    fn handle_assigned(&mut self, _now: Instant) {
+        self.ownership.handle_assigned();
+        if std::mem::take(&mut self.gives_up) && self.state == State::Stable {
+            self.request_rejoin("partitions were given up for other members");
+        }
+        self.rejoin_if_nothing_goes();
+    }
+
+    fn handle_answer(&mut self, now: Instant, answer: Answer) {
+        match answer {
+            Answer::Joined(round, outcome) => self.handle_join(now, round, outcome),
+            Answer::Described(round, topics) => self.handle_described(now, round, topics),
+            Answer::Synced(round, outcome) => self.handle_sync(now, round, outcome),
+            Answer::Heartbeat(generation, outcome) => {
+                self.handle_heartbeat(now, &generation, &outcome);
+            }
+            _ => {}
+        }
+    }
+
+    /// A leader whose topics have changed rebalances the group.
+    fn handle_metadata(&mut self, topic: &dyn Fn(&str) -> Option<AssignableTopic>) {
+        let changed = self
+            .leading
+            .as_ref()
+            .is_some_and(|leading| leading.has_changed(topic));
+        if self.state == State::Stable && changed {
+            self.request_rejoin("the partitions of a topic have changed");
+        }
+    }
+
+    fn handle_commit_refused(
+        &mut self,
+        now: Instant,
+        generation: &Generation,
+        code: ErrorCode,
+    ) -> Refusal {
+        let group = self.settings.group_id.clone();
+        let is_current = *generation == self.generation;
+        match code {
+            ErrorCode::REBALANCE_IN_PROGRESS => {
+                if is_current && self.state == State::Stable {
+                    self.request_rejoin("a commit was refused since the group is rebalancing");
+                }
+                if self.cooperative && self.commits() != Commits::Refused {
+                    return Refusal::Again;
+                }
+                Refusal::Failed(Error::RebalanceInProgress { group })
+            }
+            ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::ILLEGAL_GENERATION => {
+                let joins = matches!(self.state, State::PreparingRebalance(Joining::Sent));
+                if is_current && self.is_member() {
+                    self.lost(now, code);
+                } else if self.cooperative
+                    && code == ErrorCode::ILLEGAL_GENERATION
+                    && (!is_current || joins)
+                    && self.commits() != Commits::Refused
+                {
+                    return Refusal::Again;
+                } else if self.is_rebalancing() {
+                    return Refusal::Failed(Error::RebalanceInProgress { group });
+                }
+                Refusal::Failed(Error::CommitFailed { group, code })
+            }
+            ErrorCode::FENCED_INSTANCE_ID => {
+                if is_current && self.is_member() {
+                    self.refused(now, code);
+                }
+                Refusal::Failed(Error::Group { group, code })
+            }
+            _ => Refusal::NotOfMembership,
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant, polled_at: Option<Instant>) {
+        if let State::PreparingRebalance(Joining::Pausing(until)) = self.state
+            && until <= now
+        {
+            self.join();
+        }
+        if !self.is_member() {
+            return;
+        }
+        if polled_at.is_some_and(|at| at + self.settings.max_poll_interval <= now) {
+            tracing::warn!(
+                group = %self.settings.group_id,
+                "leaving the group: the application did not poll within max.poll.interval.ms; \
+                 poll more often, lower max.poll.records or raise the interval"
+            );
+            let leaving = match self.settings.instance_id {
+                Some(_) => Leaving::ForNow,
+                None => Leaving::ForGood,
+            };
+            self.leave(
+                leaving,
+                "the application did not poll within max.poll.interval.ms",
+            );
+            self.rejoin = Some("the application polls again");
+            return;
+        }
+        if self.heartbeat.take_session_expired(now) {
+            self.actions.push_back(Action::ForgetCoordinator);
+        }
+        if self.heartbeat.take_due(now) {
+            let generation = self.generation.clone();
+            self.actions.push_back(Action::Heartbeat(generation));
+        }
+    }
+
+    fn leave(&mut self, leaving: Leaving, reason: &'static str) {
+        let member_id = Arc::clone(&self.generation.member_id);
+        let joined = self.state != State::Unjoined && !member_id.is_empty();
+        if joined && leaving == Leaving::ForGood {
+            self.actions.push_back(Action::Leave { member_id, reason });
+        }
+        self.generation = Generation::none();
+        self.unjoin();
+        self.rejoin = None;
+    }
+
+    fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    fn next_timeout(&self, polled_at: Option<Instant>) -> Option<Instant> {
+        match self.state {
+            State::PreparingRebalance(Joining::Pausing(until)) => Some(until),
+            _ if self.is_member() => {
+                let heartbeat = self.heartbeat.next_timeout();
+                let poll = polled_at.map(|at| at + self.settings.max_poll_interval);
+                Some(poll.map_or(heartbeat, |poll| poll.min(heartbeat)))
+            }
+            _ => None,
+        }
+    }
+
+    fn wants_poll(&self) -> bool {
+        self.joins_with_poll() || self.ownership.wants_poll()
+    }
+
+    fn is_busy(&self) -> bool {
+        self.ownership.is_busy()
+    }
+
+    fn is_rebalancing(&self) -> bool {
+        self.rejoin.is_some()
+            || self.ownership.wants_poll()
+            || self.ownership.is_busy()
+            || matches!(
+                self.state,
+                State::PreparingRebalance(_) | State::CompletingRebalance
+            )
+    }
+
+    fn commits(&self) -> Commits {
+        if self.generation.id < 0 {
+            return Commits::Refused;
+        }
+        match self.state {
+            State::Stable | State::PreparingRebalance(Joining::Revoking) => {
+                Commits::In(self.generation.clone())
+            }
+            // Brokers take commits of the last generation until all members have joined.
+            State::PreparingRebalance(Joining::Sent) if self.cooperative => {
+                Commits::In(self.generation.clone())
+            }
+            State::PreparingRebalance(Joining::Pausing(_)) | State::CompletingRebalance
+                if self.cooperative =>
+            {
+                Commits::Soon
+            }
+            _ => Commits::Refused,
+        }
+    }
+
+    fn owned(&self) -> (Vec<TopicPartition>, bool) {
+        let owned = self.ownership.owned().iter().cloned().collect();
+        (owned, self.generation.id < 0)
     }
 }

@@ -2,9 +2,15 @@
 
 pub(crate) mod action;
 pub(crate) mod classic;
+mod commits;
 mod exchange;
 mod heartbeat;
 mod leader;
+pub(crate) mod listener;
+pub(crate) mod next_gen;
+mod ownership;
+pub(crate) mod partitions;
+pub(crate) mod pattern;
 mod request;
 pub(crate) mod task;
 #[cfg(test)]

@@ -1,31 +1,31 @@
 //! The task that talks to the group's coordinator: membership, heartbeats and commits.
 //!
-//! It carries out what [`ClassicMember`] decides. Heartbeats go on whatever the application does;
-//! what would take partitions away waits until the application polls. The task does the joining
-//! itself: a poll that is dropped meanwhile loses nothing.
-//!
-//! Commits are done one after the other, in the order they were asked for, so that an older one
-//! never overtakes a newer one.
+//! It carries out what a [`Membership`] decides. Heartbeats go on whatever the application does;
+//! what would take partitions away waits until the application polls. The task does the joining and
+//! runs the callbacks itself: a poll that is dropped meanwhile loses nothing.
 
 use std::collections::VecDeque;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use klamm_codec::ErrorCode;
-use klamm_net::{Cluster, ClusterSnapshot, CoordinatorKind};
+use klamm_net::{Cluster, ClusterSnapshot, CoordinatorKind, TopicPartition};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::action::{Action, Failure, Generation, Joined, MemberSettings, Round};
-use super::classic::ClassicMember;
+use super::action::{
+    Action, Answer, Commits, Generation, Leaving, MemberSettings, Membership, Topics,
+};
+use super::commits::{Origin, Queued};
 use super::exchange::Exchange;
-use crate::assign::PartitionCounts;
+use super::leader::assignable;
+use super::listener::{Listener, Occasion, Rebalance};
+use super::pattern::Pattern;
+use crate::consumer::GroupMembershipOperation;
 use crate::error::Error;
 use crate::jobs::Jobs;
-use crate::offset::{Offsets, commit};
-use crate::shared::{Commit, Shared};
+use crate::offset::Offsets;
+use crate::shared::Shared;
 
 /// The settings of the task.
 #[derive(Clone, Debug)]
@@ -35,41 +35,36 @@ pub(crate) struct CoordinatorSettings {
     pub(crate) auto_commit: Option<Duration>,
     pub(crate) allow_auto_create_topics: bool,
     pub(crate) default_api_timeout: Duration,
+    pub(crate) listener: Option<Listener>,
 }
 
-/// Who asked for a commit.
-enum Origin {
-    Application(Commit),
-    /// The clock.
-    Auto(Offsets),
-    /// A rebalance, before the partitions go.
-    Rebalance(Offsets),
-    /// The end of the consumer.
-    Close(Offsets),
+/// What a job brought.
+pub(super) enum Event {
+    Answer(Answer),
+    Committed(Queued, Generation, Result<(), klamm_net::Error>),
+    /// The callback of these has ended.
+    Revoked(Vec<TopicPartition>),
+    Assigned(Vec<TopicPartition>),
+    /// That of the last revocation, when the consumer closes.
+    Closed,
+    /// All topics of the cluster, for a pattern.
+    Listed(Result<Vec<Arc<str>>, klamm_net::Error>),
 }
 
-/// What a request brought.
-enum Event {
-    Joined(Round, Result<Joined, Failure>),
-    Counted(Round, PartitionCounts),
-    Synced(Round, Result<Bytes, Failure>),
-    Heartbeat(Generation, Result<(), Failure>),
-    Committed(Origin, Generation, Result<(), klamm_net::Error>),
-    Left,
-}
-
-/// See the module. Dropping it ends all of its requests.
+/// See the module. Dropping it ends all of its jobs.
 pub(crate) struct Coordinator {
-    shared: Arc<Shared>,
-    cluster: Cluster,
-    settings: Arc<CoordinatorSettings>,
-    member: ClassicMember,
+    pub(super) shared: Arc<Shared>,
+    pub(super) cluster: Cluster,
+    pub(super) settings: Arc<CoordinatorSettings>,
+    pub(super) member: Box<dyn Membership>,
     /// Whether this consumer subscribes; otherwise it commits without being a member.
-    subscribes: bool,
-    jobs: Jobs<Event>,
-    commits: VecDeque<Origin>,
-    committing: bool,
-    auto_commit_at: Option<Instant>,
+    pub(super) subscribes: bool,
+    /// The topics to find, if it subscribes by a pattern that only clients evaluate.
+    pattern: Option<Pattern>,
+    pub(super) jobs: Jobs<Event>,
+    pub(super) commits: VecDeque<Queued>,
+    pub(super) committing: bool,
+    pub(super) auto_commit_at: Option<Instant>,
     phase: Phase,
 }
 
@@ -77,6 +72,10 @@ pub(crate) struct Coordinator {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Running,
+    /// It goes as soon as no partition is changing hands.
+    Closing,
+    /// The last commit and callback are under way.
+    Finishing,
     Leaving,
     Left,
 }
@@ -86,7 +85,7 @@ impl Coordinator {
         shared: Arc<Shared>,
         cluster: Cluster,
         settings: CoordinatorSettings,
-        member: ClassicMember,
+        member: Box<dyn Membership>,
     ) -> Self {
         Self {
             shared,
@@ -95,6 +94,7 @@ impl Coordinator {
             settings: Arc::new(settings),
             member,
             subscribes: false,
+            pattern: None,
             jobs: Jobs::new(),
             commits: VecDeque::new(),
             committing: false,
@@ -133,208 +133,180 @@ impl Coordinator {
     /// Takes what the application says, lets time pass, does what follows. Says when to come back.
     fn step(&mut self) -> Option<Instant> {
         let now = Instant::now();
-        let polled_at = self.take_requests();
+        let polled_at = self.take_requests(now);
         self.member.handle_timeout(now, polled_at);
         self.auto_commit(now);
-        loop {
-            self.start_commit();
+        let pattern = self.look_for_topics(now);
+        let commit = loop {
+            self.close_if_at_rest();
+            let wait = self.start_commit();
             let Some(action) = self.member.poll_action() else {
-                break;
+                break wait;
             };
             self.act(action);
-        }
+        };
         self.publish();
         let timeout = self.member.next_timeout(polled_at);
-        [timeout, self.auto_commit_at].into_iter().flatten().min()
+        let timers = [timeout, self.auto_commit_at, pattern, commit];
+        timers.into_iter().flatten().min()
     }
 
-    fn take_requests(&mut self) -> Option<Instant> {
+    fn take_requests(&mut self, now: Instant) -> Option<Instant> {
         let mut state = self.shared.lock();
-        if let Some(topics) = state.group.subscribed.take() {
+        let subscribed = state.group.subscribed.take();
+        let commits: Vec<_> = state.group.commits.drain(..).collect();
+        let granted = std::mem::take(&mut state.group.granted) && !state.closing;
+        let closes = state.closing && self.phase == Phase::Running;
+        let outside_since = state.group.outside_since();
+        drop(state);
+        if let Some(topics) = subscribed {
             self.subscribes = true;
-            self.member.subscribe(topics);
+            self.subscribe(topics);
         }
-        let commits = state.group.commits.drain(..);
-        self.commits.extend(commits.map(Origin::Application));
-        if std::mem::take(&mut state.group.granted) && !state.closing {
-            self.member.handle_poll();
+        for commit in commits {
+            self.queue_commit(Origin::Application(commit));
         }
-        if state.closing && self.phase == Phase::Running {
-            self.phase = Phase::Leaving;
+        if granted {
+            self.member.handle_poll(now);
+        }
+        if closes {
+            self.phase = Phase::Closing;
             self.auto_commit_at = None;
-            let offsets = consumed(&state.fetch);
-            let commits = self.settings.auto_commit.is_some() && !offsets.is_empty();
-            self.commits.push_back(Origin::Close(if commits {
-                offsets
-            } else {
-                Offsets::new()
-            }));
         }
-        state.group.outside_since()
+        outside_since
+    }
+
+    fn subscribe(&mut self, topics: Topics) {
+        match topics {
+            Topics::Matching(pattern) if self.member.finds_topics_itself() => {
+                self.member.subscribe(Topics::Matching(pattern));
+            }
+            Topics::Matching(pattern) => self.pattern = Some(Pattern::new(&pattern)),
+            named @ Topics::Named(_) => {
+                self.pattern = None;
+                self.member.subscribe(named);
+            }
+        }
+    }
+
+    /// Lists the topics when that is due. Says when it is due next.
+    fn look_for_topics(&mut self, now: Instant) -> Option<Instant> {
+        let pattern = self.pattern.as_mut()?;
+        if pattern.take_due(now) {
+            self.start(|exchange| async move { Event::Listed(exchange.list_topics().await) });
+        }
+        self.pattern.as_ref()?.next_at()
+    }
+
+    fn handle_listed(&mut self, listed: Result<Vec<Arc<str>>, klamm_net::Error>) {
+        let Some(pattern) = &mut self.pattern else {
+            return;
+        };
+        let (now, config) = (Instant::now(), self.cluster.config());
+        let topics = match listed {
+            Ok(topics) => topics,
+            Err(error) => {
+                tracing::debug!(%error, "the topics for a pattern could not be listed");
+                pattern.look_again_at(now + config.retry_backoff.max);
+                return;
+            }
+        };
+        if let Some(topics) = pattern.handle_listed(topics, now + config.metadata_max_age) {
+            let names = topics.iter().map(AsRef::as_ref);
+            self.cluster.add_topics(names, false);
+            self.member.subscribe(Topics::Named(topics));
+        }
     }
 
     /// Tells the application what waits for it.
     fn publish(&self) {
-        // Until its partitions are gone, too: what a poll handed out after the commit of the rebalance
-        // has taken its offsets would be read again by others.
-        let waits = self.member.wants_poll() || self.member.is_revoking();
-        let wants_poll = waits && self.phase == Phase::Running;
+        let wants_poll = self.member.wants_poll() && self.phase == Phase::Running;
         let mut state = self.shared.lock();
-        let news = wants_poll && !state.group.wants_poll;
+        let changed = wants_poll != state.group.wants_poll;
         state.group.wants_poll = wants_poll;
-        state.group.generation = self.member.generation().cloned();
+        state.group.generation = match self.member.commits() {
+            Commits::In(generation) => Some(generation),
+            Commits::Soon | Commits::Refused => None,
+        };
+        if changed {
+            // What was granted was granted for something else.
+            state.group.granted = false;
+        }
         drop(state);
-        if news {
+        if changed {
             self.shared.application.notify_one();
         }
     }
 
-    fn auto_commit(&mut self, now: Instant) {
-        let due = self.auto_commit_at.is_some_and(|at| at <= now);
-        let (Some(pause), true) = (self.settings.auto_commit, due) else {
+    /// The last commit, once nothing is changing hands any more.
+    fn close_if_at_rest(&mut self) {
+        if self.phase != Phase::Closing || self.member.is_busy() {
             return;
+        }
+        self.phase = Phase::Finishing;
+        let offsets = match self.settings.auto_commit {
+            Some(_) => consumed(&self.shared.lock().fetch),
+            None => Offsets::new(),
         };
-        self.auto_commit_at = Some(now + pause);
-        let offsets = consumed(&self.shared.lock().fetch);
-        let may_commit = !self.subscribes || self.member.generation().is_some();
-        let pending = self
-            .commits
-            .iter()
-            .any(|commit| matches!(commit, Origin::Auto(_)));
-        if may_commit && !pending && !offsets.is_empty() {
-            self.commits.push_back(Origin::Auto(offsets));
+        self.queue_commit(Origin::Close(offsets));
+    }
+
+    /// The last callback.
+    pub(super) fn closing_committed(&mut self) {
+        let (owned, lost) = self.member.owned();
+        let occasion = if lost {
+            Occasion::Lost
+        } else {
+            Occasion::Revoked
+        };
+        if self.subscribes && !owned.is_empty() {
+            self.call_back(occasion, owned, |_| Event::Closed);
+        } else {
+            self.finish();
         }
     }
 
-    /// Starts the next commit, if none is under way.
-    fn start_commit(&mut self) {
-        while !self.committing
-            && let Some(origin) = self.commits.pop_front()
-        {
-            let now = Instant::now();
-            let (offsets, deadline) = match &origin {
-                Origin::Application(commit) => (&commit.offsets, commit.deadline),
-                Origin::Rebalance(offsets) => {
-                    (offsets, now + self.settings.member.max_poll_interval)
-                }
-                Origin::Auto(offsets) | Origin::Close(offsets) => {
-                    (offsets, now + self.settings.default_api_timeout)
-                }
-            };
-            if offsets.is_empty() {
-                self.committed(origin, Ok(()));
-                continue;
-            }
-            let generation = match self.member.generation() {
-                Some(generation) => generation.clone(),
-                None if !self.subscribes => Generation::none(),
-                None => {
-                    let error = self.no_member();
-                    self.committed(origin, Err(error));
-                    continue;
-                }
-            };
-            self.committing = true;
-            let (cluster, settings) = (self.cluster.clone(), Arc::clone(&self.settings));
-            let offsets = offsets.clone();
-            self.jobs.push(async move {
-                let member = &settings.member;
-                let group = &member.group_id;
-                let instance_id = member.instance_id.as_deref();
-                let committed = commit(
-                    &cluster,
-                    group,
-                    instance_id,
-                    &generation,
-                    &offsets,
-                    deadline,
-                )
-                .await;
-                Event::Committed(origin, generation, committed)
-            });
+    /// The end comes with the answer to the last request, or at once if there is none to send.
+    fn finish(&mut self) {
+        let operation = self.shared.lock().group.close_as;
+        let is_static = self.settings.member.instance_id.is_some();
+        let remains = match operation {
+            GroupMembershipOperation::Default => is_static,
+            GroupMembershipOperation::LeaveGroup => false,
+            GroupMembershipOperation::RemainInGroup => true,
+        };
+        let leaving = if remains {
+            Leaving::ForNow
+        } else {
+            Leaving::ForGood
+        };
+        self.phase = Phase::Left;
+        // What it still wanted to do does not matter any more.
+        while self.member.poll_action().is_some() {}
+        self.member.leave(leaving, "the consumer is being closed");
+        while let Some(action) = self.member.poll_action() {
+            self.phase = Phase::Leaving;
+            self.act(action);
         }
-    }
-
-    /// Why a subscriber that is no member cannot commit.
-    fn no_member(&self) -> Error {
-        let group = self.settings.member.group_id.clone();
-        if self.member.is_rebalancing() {
-            return Error::RebalanceInProgress { group };
-        }
-        Error::CommitFailed {
-            group,
-            code: ErrorCode::UNKNOWN_MEMBER_ID,
-        }
-    }
-
-    /// What comes after a commit.
-    fn committed(&mut self, origin: Origin, result: Result<(), Error>) {
-        if let Err(error) = &result
-            && !matches!(origin, Origin::Application(_))
-        {
-            let group = &self.settings.member.group_id;
-            tracing::warn!(%group, %error, "consumed offsets were not committed; records may be read again");
-        }
-        match origin {
-            Origin::Application(commit) => {
-                if let Some(reply) = commit.reply {
-                    // Nobody waits if the call was dropped.
-                    let _ = reply.send(result);
-                }
-            }
-            Origin::Auto(_) => {}
-            Origin::Rebalance(_) => self.revoke(),
-            Origin::Close(_) => {
-                self.member.leave("the consumer is being closed");
-                self.leave_if_unknown();
-            }
-        }
-    }
-
-    /// The end comes with the answer to the leave request, or at once if there is none to send.
-    fn leave_if_unknown(&mut self) {
-        let mut actions = std::iter::from_fn(|| self.member.poll_action());
-        let leave = actions.find(|action| matches!(action, Action::Leave { .. }));
-        match leave {
-            Some(leave) => self.act(leave),
-            None => self.phase = Phase::Left,
-        }
-    }
-
-    fn revoke(&mut self) {
-        self.shared.lock().fetch.revoke_all();
-        self.member.handle_prepared();
     }
 
     fn act(&mut self, action: Action) {
         match action {
-            Action::Prepare { commit } => {
-                let offsets = match self.settings.auto_commit {
-                    Some(_) if commit => consumed(&self.shared.lock().fetch),
-                    _ => Offsets::new(),
-                };
-                if offsets.is_empty() {
-                    self.revoke();
-                } else {
-                    self.commits.push_back(Origin::Rebalance(offsets));
-                }
-            }
+            Action::Revoke { partitions, lost } => self.revoke(partitions, lost),
+            Action::Assign(added) => self.assign(added),
             Action::Join {
                 round,
                 member_id,
-                subscription,
+                protocols,
                 reason,
-            } => {
-                let protocol = self.member.protocol();
-                self.start(|exchange| async move {
-                    let joined = exchange.join(&member_id, protocol, &subscription, reason);
-                    Event::Joined(round, joined.await)
-                });
-            }
-            Action::Count { round, topics } => {
+            } => self.ask(|exchange| async move {
+                let joined = exchange.join(&member_id, &protocols, reason);
+                Answer::Joined(round, joined.await)
+            }),
+            Action::Describe { round, topics } => {
                 let auto_create = self.settings.allow_auto_create_topics;
-                self.start(|exchange| async move {
-                    Event::Counted(round, exchange.count(topics, auto_create).await)
+                self.ask(|exchange| async move {
+                    Answer::Described(round, exchange.describe(topics, auto_create).await)
                 });
             }
             Action::Sync {
@@ -342,44 +314,121 @@ impl Coordinator {
                 generation,
                 protocol,
                 assignments,
-            } => self.start(|exchange| async move {
+            } => self.ask(|exchange| async move {
                 let synced = exchange.sync(&generation, &protocol, &assignments);
-                Event::Synced(round, synced.await)
+                Answer::Synced(round, synced.await)
             }),
-            Action::Heartbeat(generation) => self.start(|exchange| async move {
+            Action::Heartbeat(generation) => self.ask(|exchange| async move {
                 let outcome = exchange.heartbeat(&generation).await;
-                Event::Heartbeat(generation, outcome)
+                Answer::Heartbeat(generation, outcome)
             }),
-            Action::Leave { member_id, reason } => self.start(|exchange| async move {
+            Action::Leave { member_id, reason } => self.ask(|exchange| async move {
                 exchange.leave(&member_id, reason).await;
-                Event::Left
+                Answer::Left
             }),
-            Action::Assigned(partitions) => {
-                let group = &self.settings.member.group_id;
-                tracing::debug!(%group, ?partitions, "partitions assigned");
-                self.shared.lock().fetch.assign(partitions, true);
-                self.shared.fetcher.notify_one();
-                self.shared.application.notify_one();
-            }
+            Action::Beat(beat) => self.ask(|exchange| async move {
+                let beaten = exchange.beat(&beat).await;
+                Answer::Beaten(beat.stay, beaten)
+            }),
+            Action::Goodbye { member_id, epoch } => self.ask(|exchange| async move {
+                exchange.goodbye(&member_id, epoch).await;
+                Answer::Left
+            }),
+            Action::Resolve(ids) => self.ask(|exchange| async move {
+                let names = exchange.resolve(&ids).await;
+                Answer::Resolved(names)
+            }),
             Action::ForgetCoordinator => {
                 let group = &self.settings.member.group_id;
                 self.cluster
                     .forget_coordinator(CoordinatorKind::Group, group);
             }
-            Action::Report(error) => {
-                let mut state = self.shared.lock();
-                if error.is_fatal() {
-                    state.group.fatal = Some(error);
-                } else {
-                    state.fetch.report(error);
-                }
-                drop(state);
-                self.shared.application.notify_one();
-            }
+            Action::Report(error) => self.report(error),
         }
     }
 
+    fn report(&self, error: Error) {
+        let mut state = self.shared.lock();
+        if error.is_fatal() {
+            state.group.fatal = Some(error);
+        } else {
+            state.fetch.report(error);
+        }
+        drop(state);
+        self.shared.application.notify_one();
+    }
+
+    fn revoke(&mut self, partitions: Vec<TopicPartition>, lost: bool) {
+        let mut state = self.shared.lock();
+        state.fetch.withdraw(&partitions);
+        let offsets = match self.settings.auto_commit {
+            Some(_) if !lost => consumed(&state.fetch),
+            _ => Offsets::new(),
+        };
+        drop(state);
+        self.unblock_commits();
+        if lost {
+            self.call_revoked(partitions, true);
+        } else {
+            self.queue_commit(Origin::Rebalance(offsets, partitions));
+        }
+    }
+
+    /// What was consumed of `partitions` is committed, as far as it can be.
+    pub(super) fn call_revoked(&mut self, partitions: Vec<TopicPartition>, lost: bool) {
+        let occasion = if lost {
+            Occasion::Lost
+        } else {
+            Occasion::Revoked
+        };
+        self.call_back(occasion, partitions, Event::Revoked);
+    }
+
+    fn assign(&mut self, added: Vec<TopicPartition>) {
+        if self.phase != Phase::Running {
+            // The application is never told; they go with the rest.
+            self.member.handle_assigned(Instant::now());
+            return;
+        }
+        let group = &self.settings.member.group_id;
+        tracing::debug!(%group, ?added, "partitions assigned");
+        let topics = added.iter().map(|at| &*at.topic);
+        self.cluster.add_topics(topics, false);
+        let held = self.settings.listener.is_some();
+        self.shared.lock().fetch.add(&added, held);
+        self.call_back(Occasion::Assigned, added, Event::Assigned);
+    }
+
+    /// Runs a callback, if there is a listener; then comes `then`.
+    fn call_back(
+        &mut self,
+        occasion: Occasion,
+        partitions: Vec<TopicPartition>,
+        then: impl FnOnce(Vec<TopicPartition>) -> Event + Send + 'static,
+    ) {
+        let Some(listener) = self.settings.listener.clone() else {
+            self.handle(then(partitions));
+            return;
+        };
+        let shared = Arc::clone(&self.shared);
+        let rebalance = Rebalance::new(shared, self.settings.default_api_timeout);
+        self.jobs.push(async move {
+            listener.call(occasion, rebalance, partitions.clone()).await;
+            then(partitions)
+        });
+    }
+
     /// Begins an exchange with the coordinator.
+    fn ask<F>(&mut self, exchange: impl FnOnce(Exchange) -> F)
+    where
+        F: Future<Output = Answer> + Send + 'static,
+    {
+        self.start(|with| {
+            let answer = exchange(with);
+            async move { Event::Answer(answer.await) }
+        });
+    }
+
     fn start<F>(&mut self, exchange: impl FnOnce(Exchange) -> F)
     where
         F: Future<Output = Event> + Send + 'static,
@@ -393,35 +442,34 @@ impl Coordinator {
     fn handle(&mut self, event: Event) {
         let now = Instant::now();
         match event {
-            Event::Joined(round, outcome) => self.member.handle_join(now, round, outcome),
-            Event::Counted(round, counts) => self.member.handle_counts(round, counts),
-            Event::Synced(round, outcome) => self.member.handle_sync(now, round, outcome),
-            Event::Heartbeat(generation, outcome) => {
-                self.member.handle_heartbeat(now, &generation, &outcome);
+            // The consumer lives on if its application merely had not polled for too long.
+            Event::Answer(Answer::Left) if self.phase == Phase::Leaving => {
+                self.phase = Phase::Left;
             }
-            Event::Committed(origin, generation, result) => {
-                self.committing = false;
-                let result = result.map_err(|error| {
-                    let refused = error
-                        .code()
-                        .and_then(|code| self.member.handle_commit_refused(now, &generation, code));
-                    refused.unwrap_or(error.into())
-                });
-                self.committed(origin, result);
+            Event::Answer(answer) => self.member.handle_answer(now, answer),
+            Event::Committed(queued, generation, result) => {
+                self.handle_committed(queued, generation, result);
             }
-            Event::Left if self.phase == Phase::Leaving => self.phase = Phase::Left,
-            // The application had not polled for too long; the consumer lives on.
-            Event::Left => {}
+            Event::Revoked(partitions) => {
+                self.shared.lock().fetch.remove(&partitions);
+                self.shared.fetcher.notify_one();
+                self.member.handle_revoked(now);
+            }
+            Event::Assigned(partitions) => {
+                self.shared.lock().fetch.release(&partitions);
+                self.shared.fetcher.notify_one();
+                self.shared.application.notify_one();
+                self.member.handle_assigned(now);
+            }
+            Event::Closed => self.finish(),
+            Event::Listed(listed) => self.handle_listed(listed),
         }
     }
 
     fn handle_metadata(&mut self, metadata: &mut watch::Receiver<Arc<ClusterSnapshot>>) {
         let snapshot = metadata.borrow_and_update().clone();
-        self.member.handle_metadata(|topic| {
-            let topic = snapshot.topic(topic)?;
-            let count = topic.partitions.len() as i32;
-            (count > 0).then_some(count)
-        });
+        self.member
+            .handle_metadata(&|name| assignable(snapshot.topic(name)?, &snapshot));
     }
 }
 

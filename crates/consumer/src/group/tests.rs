@@ -1,17 +1,23 @@
 //! The membership state machine: every transition, every error, every stale answer.
 
+mod cooperative;
+mod next_gen;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use klamm_codec::ErrorCode;
-use klamm_net::{Backoff, TopicPartition};
+use klamm_net::Backoff;
 use tokio::time::Instant;
 
-use super::action::{Action, Failure, Generation, Joined, MemberSettings, Round};
+use super::action::{
+    Action, Answer, Commits, Failure, Generation, Joined, Leaving, MemberSettings, Membership,
+    Refusal, Round, Topics,
+};
 use super::classic::ClassicMember;
 use super::protocol::{Assignment, Subscription};
-use crate::assign::{PartitionCounts, Range};
+use crate::assign::{AssignableTopic, AssignableTopics, Assignor, RangeAssignor};
 use crate::error::Error;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -52,10 +58,15 @@ fn assignment(topic: &str, partitions: &[i32]) -> Bytes {
 
 impl Bench {
     fn new(instance_id: Option<&str>) -> Self {
+        Self::with(instance_id, Arc::new(RangeAssignor))
+    }
+
+    fn with(instance_id: Option<&str>, assignor: Arc<dyn Assignor>) -> Self {
         let now = Instant::now();
         let settings = MemberSettings {
             group_id: "g".to_owned(),
             instance_id: instance_id.map(str::to_owned),
+            rack: None,
             session_timeout: 45 * SECOND,
             heartbeat_interval: 3 * SECOND,
             max_poll_interval: 300 * SECOND,
@@ -65,12 +76,55 @@ impl Bench {
             },
         };
         let mut bench = Self {
-            member: ClassicMember::new(settings, Box::new(Range), now),
+            member: ClassicMember::new(settings, vec![assignor], now),
             now,
             polled_at: None,
         };
-        bench.member.subscribe(vec!["t".into()]);
+        bench.subscribe(&["t"]);
         bench
+    }
+
+    fn subscribe(&mut self, topics: &[&str]) {
+        let topics = topics.iter().map(|&topic| topic.into()).collect();
+        self.member.subscribe(Topics::Named(topics));
+    }
+
+    fn poll(&mut self) {
+        self.member.handle_poll(self.now);
+    }
+
+    /// What has to go, and whether it is lost.
+    fn revokes(&mut self) -> (Vec<i32>, bool) {
+        match self.only() {
+            Action::Revoke { partitions, lost } => {
+                (partitions.iter().map(|at| at.partition).collect(), lost)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What comes; the application takes it.
+    fn assigns(&mut self) -> Vec<i32> {
+        let added = match self.only() {
+            Action::Assign(added) => added.iter().map(|at| at.partition).collect(),
+            other => panic!("{other:?}"),
+        };
+        self.member.handle_assigned(self.now);
+        added
+    }
+
+    /// The generation to commit in.
+    fn generation(&self) -> Option<Generation> {
+        match self.member.commits() {
+            Commits::In(generation) => Some(generation),
+            _ => None,
+        }
+    }
+
+    /// A refused commit.
+    fn refused(&mut self, generation: &Generation, code: ErrorCode) -> Refusal {
+        let (member, now) = (&mut self.member, self.now);
+        member.handle_commit_refused(now, generation, code)
     }
 
     fn actions(&mut self) -> Vec<Action> {
@@ -96,9 +150,11 @@ impl Bench {
     /// Polls, gives everything up, and sends the join.
     fn start(&mut self) -> Round {
         assert!(self.member.wants_poll());
-        self.member.handle_poll();
-        assert!(matches!(self.only(), Action::Prepare { .. }));
-        self.member.handle_prepared();
+        self.poll();
+        if self.member.is_busy() {
+            self.revokes();
+            self.member.handle_revoked(self.now);
+        }
         self.join_sent().0
     }
 
@@ -124,11 +180,22 @@ impl Bench {
     }
 
     fn handle_join(&mut self, round: Round, outcome: Result<Joined, Failure>) {
-        self.member.handle_join(self.now, round, outcome);
+        let answer = Answer::Joined(round, outcome);
+        self.member.handle_answer(self.now, answer);
     }
 
     fn handle_sync(&mut self, round: Round, outcome: Result<Bytes, Failure>) {
-        self.member.handle_sync(self.now, round, outcome);
+        let answer = Answer::Synced(round, outcome);
+        self.member.handle_answer(self.now, answer);
+    }
+
+    fn describe(&mut self, round: Round, topics: &[(&str, i32)]) {
+        let described: AssignableTopics = topics
+            .iter()
+            .map(|&(name, count)| (name.into(), AssignableTopic::new(count)))
+            .collect();
+        let answer = Answer::Described(round, described);
+        self.member.handle_answer(self.now, answer);
     }
 
     /// A follower whose sync is under way.
@@ -144,10 +211,7 @@ impl Bench {
     fn stable_with(instance_id: Option<&str>) -> Self {
         let (mut bench, round) = Self::completing(instance_id);
         bench.handle_sync(round, Ok(assignment("t", &[0])));
-        match bench.only() {
-            Action::Assigned(owned) => assert_eq!(owned, [TopicPartition::new("t", 0)]),
-            other => panic!("{other:?}"),
-        }
+        assert_eq!(bench.assigns(), [0]);
         assert!(!bench.member.wants_poll());
         bench
     }
@@ -164,9 +228,10 @@ impl Bench {
         }
     }
 
-    fn heartbeat(&mut self, outcome: &Result<(), Failure>) {
+    fn heartbeat(&mut self, outcome: Result<(), Failure>) {
         let generation = self.heartbeat_sent();
-        self.member.handle_heartbeat(self.now, &generation, outcome);
+        let answer = Answer::Heartbeat(generation, outcome);
+        self.member.handle_answer(self.now, answer);
     }
 
     /// The pause before the next join is over.
@@ -192,7 +257,7 @@ fn a_member_joins_only_inside_of_poll() {
     bench.wait(1000 * SECOND);
     bench.none();
     assert!(bench.member.wants_poll());
-    assert_eq!(bench.member.generation(), None);
+    assert_eq!(bench.generation(), None);
     bench.start();
     assert!(!bench.member.wants_poll());
 }
@@ -200,18 +265,17 @@ fn a_member_joins_only_inside_of_poll() {
 #[test]
 fn a_subscription_goes_out_with_the_join() {
     let mut bench = Bench::new(None);
-    bench.member.handle_poll();
-    bench.actions();
-    bench.member.handle_prepared();
+    bench.poll();
     let Action::Join {
-        subscription,
+        protocols,
         member_id,
         ..
     } = bench.only()
     else {
         panic!("no join")
     };
-    let subscription = Subscription::decode(&subscription).unwrap();
+    assert_eq!(&*protocols[0].0, "range");
+    let subscription = Subscription::decode(&protocols[0].1).unwrap();
     assert_eq!(subscription.topics, ["t".into()]);
     assert_eq!((subscription.generation, &*member_id), (-1, ""));
 }
@@ -228,7 +292,7 @@ fn a_new_member_joins_again_with_the_id_it_is_given() {
 #[test]
 fn a_follower_syncs_with_nothing_and_takes_what_it_gets() {
     let mut bench = Bench::stable();
-    let generation = bench.member.generation().unwrap();
+    let generation = bench.generation().unwrap();
     assert_eq!((generation.id, &*generation.member_id), (1, "me"));
     bench.none();
 }
@@ -251,12 +315,11 @@ fn the_leader_assigns_by_the_counts_of_all_topics_of_the_group() {
         ("you".into(), None, subscribes(&["t", "u"])),
     ];
     bench.handle_join(round, Ok(answer));
-    let Action::Count { round, topics } = bench.only() else {
-        panic!("does not count")
+    let Action::Describe { round, topics } = bench.only() else {
+        panic!("does not look at the topics")
     };
     assert_eq!(topics, ["t".into(), "u".into()]);
-    let counts = PartitionCounts::from([("t".into(), 3), ("u".into(), 1)]);
-    bench.member.handle_counts(round, counts);
+    bench.describe(round, &[("t", 3), ("u", 1)]);
     let Action::Sync {
         round,
         assignments,
@@ -282,14 +345,12 @@ fn the_leader_assigns_by_the_counts_of_all_topics_of_the_group() {
     bench.actions();
 
     // The leader watches the topics of all members.
-    bench.member.handle_metadata(|topic| match topic {
-        "t" => Some(3),
-        _ => None,
-    });
+    bench.member.handle_assigned(bench.now);
+    let three = |topic: &str| (topic == "t").then_some(AssignableTopic::new(3));
+    bench.member.handle_metadata(&three);
     assert!(!bench.member.wants_poll());
-    bench
-        .member
-        .handle_metadata(|topic| Some(if topic == "t" { 3 } else { 2 }));
+    let grown = |topic: &str| Some(AssignableTopic::new(if topic == "t" { 3 } else { 2 }));
+    bench.member.handle_metadata(&grown);
     assert!(bench.member.wants_poll());
 }
 
@@ -299,8 +360,36 @@ fn a_returning_static_leader_does_not_assign_anew() {
     let round = bench.start();
     let mut answer = joined(1, "me");
     answer.skip_assignment = true;
+    let subscription = Subscription {
+        topics: vec!["t".into()],
+        ..Subscription::default()
+    };
+    answer.members = vec![("me".into(), Some("i".into()), subscription.encode())];
     bench.handle_join(round, Ok(answer));
-    bench.sync_sent();
+    let mut actions = bench.actions();
+    let Some(Action::Sync {
+        round, assignments, ..
+    }) = actions.pop()
+    else {
+        panic!("{actions:?}")
+    };
+    assert!(assignments.is_empty());
+    bench.handle_sync(round, Ok(assignment("t", &[0])));
+    assert_eq!(bench.assigns(), [0]);
+    // It watches the topics all the same.
+    let Some(Action::Describe { round, .. }) = actions.pop() else {
+        panic!("does not look at the topics")
+    };
+    bench.describe(round, &[("t", 1)]);
+    bench.none();
+    bench
+        .member
+        .handle_metadata(&|_| Some(AssignableTopic::new(1)));
+    assert!(!bench.member.wants_poll());
+    bench
+        .member
+        .handle_metadata(&|_| Some(AssignableTopic::new(2)));
+    assert!(bench.member.wants_poll());
 }
 
 #[test]
@@ -366,7 +455,7 @@ fn a_fenced_static_member_never_joins_again() {
         other => panic!("{other:?}"),
     }
     assert!(!bench.member.wants_poll());
-    bench.member.handle_poll();
+    bench.poll();
     bench.none();
 }
 
@@ -399,7 +488,7 @@ fn sync_errors_lead_to_another_join() {
 #[test]
 fn an_assignment_of_other_topics_leads_to_another_join() {
     let (mut bench, round) = Bench::completing(None);
-    bench.member.subscribe(vec!["u".into()]);
+    bench.subscribe(&["u"]);
     bench.handle_sync(round, Ok(assignment("t", &[0])));
     bench.join_sent();
 }
@@ -417,11 +506,11 @@ fn an_assignment_that_cannot_be_read_is_reported() {
 #[test]
 fn heartbeats_begin_with_the_join_and_need_no_poll() {
     let (mut bench, round) = Bench::completing(None);
-    bench.heartbeat(&Ok(()));
+    bench.heartbeat(Ok(()));
     bench.handle_sync(round, Ok(assignment("t", &[0])));
     bench.actions();
     for _ in 0..100 {
-        bench.heartbeat(&Ok(()));
+        bench.heartbeat(Ok(()));
     }
     bench.none();
 }
@@ -430,29 +519,24 @@ fn heartbeats_begin_with_the_join_and_need_no_poll() {
 fn a_rebalance_waits_for_the_application_and_keeps_the_member_alive_meanwhile() {
     let mut bench = Bench::stable();
     for _ in 0..5 {
-        bench.heartbeat(&Err(code(ErrorCode::REBALANCE_IN_PROGRESS)));
+        bench.heartbeat(Err(code(ErrorCode::REBALANCE_IN_PROGRESS)));
         bench.none();
         assert!(bench.member.wants_poll());
-        assert!(
-            bench.member.generation().is_some(),
-            "commits are still fine"
-        );
+        assert!(bench.generation().is_some(), "commits are still fine");
     }
-    bench.member.handle_poll();
-    assert!(matches!(bench.only(), Action::Prepare { commit: true }));
-    assert!(
-        bench.member.generation().is_some(),
-        "the last commit goes out now"
-    );
-    bench.member.handle_prepared();
+    bench.poll();
+    assert_eq!(bench.revokes(), (vec![0], false));
+    assert!(bench.generation().is_some(), "the last commit goes out now");
+    bench.heartbeat(Ok(()));
+    bench.member.handle_revoked(bench.now);
     assert_eq!(&*bench.join_sent().1, "me");
-    assert_eq!(bench.member.generation(), None);
+    assert_eq!(bench.generation(), None);
 }
 
 #[test]
 fn a_rebalance_while_completing_is_left_to_the_sync() {
     let (mut bench, _) = Bench::completing(None);
-    bench.heartbeat(&Err(code(ErrorCode::REBALANCE_IN_PROGRESS)));
+    bench.heartbeat(Err(code(ErrorCode::REBALANCE_IN_PROGRESS)));
     bench.none();
     assert!(!bench.member.wants_poll());
 }
@@ -464,13 +548,13 @@ fn a_lost_member_gives_its_partitions_up_without_a_commit() {
         (ErrorCode::ILLEGAL_GENERATION, "me"),
     ] {
         let mut bench = Bench::stable();
-        bench.heartbeat(&Err(code(lost)));
+        bench.heartbeat(Err(code(lost)));
         bench.none();
         assert!(bench.member.wants_poll());
-        assert_eq!(bench.member.generation(), None);
-        bench.member.handle_poll();
-        assert!(matches!(bench.only(), Action::Prepare { commit: false }));
-        bench.member.handle_prepared();
+        assert_eq!(bench.generation(), None);
+        bench.poll();
+        assert_eq!(bench.revokes(), (vec![0], true));
+        bench.member.handle_revoked(bench.now);
         assert_eq!(&*bench.join_sent().1, member_id, "{lost}");
     }
 }
@@ -478,7 +562,7 @@ fn a_lost_member_gives_its_partitions_up_without_a_commit() {
 #[test]
 fn a_member_lost_while_completing_joins_again_by_itself() {
     let (mut bench, stale) = Bench::completing(None);
-    bench.heartbeat(&Err(code(ErrorCode::UNKNOWN_MEMBER_ID)));
+    bench.heartbeat(Err(code(ErrorCode::UNKNOWN_MEMBER_ID)));
     assert_eq!(&*bench.join_sent().1, "");
     bench.handle_sync(stale, Ok(assignment("t", &[0])));
     bench.none();
@@ -492,7 +576,7 @@ fn a_heartbeat_without_an_answer_is_repeated_soon_and_the_coordinator_looked_up(
         code(ErrorCode::COORDINATOR_NOT_AVAILABLE),
     ] {
         let mut bench = Bench::stable();
-        bench.heartbeat(&Err(failure));
+        bench.heartbeat(Err(failure));
         assert!(matches!(bench.only(), Action::ForgetCoordinator));
         bench.wait(121 * MILLISECOND);
         assert!(matches!(bench.only(), Action::Heartbeat(_)));
@@ -512,11 +596,11 @@ fn a_silent_coordinator_is_looked_up_when_the_session_ends() {
 #[test]
 fn fatal_heartbeat_errors_are_reported() {
     let mut bench = Bench::stable();
-    bench.heartbeat(&Err(code(ErrorCode::GROUP_AUTHORIZATION_FAILED)));
+    bench.heartbeat(Err(code(ErrorCode::GROUP_AUTHORIZATION_FAILED)));
     bench.reports(ErrorCode::GROUP_AUTHORIZATION_FAILED);
     assert!(bench.member.wants_poll());
     let mut bench = Bench::stable_with(Some("i"));
-    bench.heartbeat(&Err(code(ErrorCode::FENCED_INSTANCE_ID)));
+    bench.heartbeat(Err(code(ErrorCode::FENCED_INSTANCE_ID)));
     bench.reports(ErrorCode::FENCED_INSTANCE_ID);
     assert!(!bench.member.wants_poll());
 }
@@ -534,15 +618,15 @@ fn an_application_that_does_not_poll_loses_its_membership() {
     }
     bench.wait(1000 * SECOND);
     bench.none();
-    bench.member.handle_poll();
-    assert!(matches!(bench.only(), Action::Prepare { commit: false }));
+    bench.poll();
+    assert_eq!(bench.revokes(), (vec![0], true));
 }
 
 #[test]
 fn a_poll_that_waits_is_no_absence() {
     let mut bench = Bench::stable();
     for _ in 0..1000 {
-        bench.heartbeat(&Ok(()));
+        bench.heartbeat(Ok(()));
     }
     bench.none();
 }
@@ -550,11 +634,11 @@ fn a_poll_that_waits_is_no_absence() {
 #[test]
 fn a_dynamic_member_leaves_and_a_static_one_stays() {
     let mut bench = Bench::stable();
-    bench.member.leave("closing");
+    bench.member.leave(Leaving::ForGood, "closing");
     assert!(matches!(bench.only(), Action::Leave { .. }));
     assert!(!bench.member.wants_poll());
     let mut bench = Bench::stable_with(Some("i"));
-    bench.member.leave("closing");
+    bench.member.leave(Leaving::ForNow, "closing");
     bench.none();
 }
 
@@ -574,7 +658,7 @@ fn stale_answers_change_nothing() {
     bench.handle_sync(stale, Err(code(ErrorCode::UNKNOWN_MEMBER_ID)));
     bench.none();
     bench.handle_sync(round, Ok(assignment("t", &[0])));
-    bench.actions();
+    assert_eq!(bench.assigns(), [0]);
 
     // A heartbeat and a commit of an earlier generation.
     let old = Generation {
@@ -582,57 +666,53 @@ fn stale_answers_change_nothing() {
         member_id: "me".into(),
     };
     let unknown = ErrorCode::UNKNOWN_MEMBER_ID;
-    bench
-        .member
-        .handle_heartbeat(bench.now, &old, &Err(code(unknown)));
-    let error = bench.member.handle_commit_refused(bench.now, &old, unknown);
-    assert!(matches!(error, Some(Error::CommitFailed { .. })));
+    let answer = Answer::Heartbeat(old.clone(), Err(code(unknown)));
+    bench.member.handle_answer(bench.now, answer);
+    let refusal = bench.refused(&old, unknown);
+    assert!(matches!(
+        refusal,
+        Refusal::Failed(Error::CommitFailed { .. })
+    ));
     bench.none();
     assert!(!bench.member.wants_poll());
-    assert_eq!(bench.member.generation().unwrap().id, 1);
+    assert_eq!(bench.generation().unwrap().id, 1);
 }
 
 #[test]
 fn a_refused_commit_says_what_happened_and_starts_over() {
     for lost in [ErrorCode::UNKNOWN_MEMBER_ID, ErrorCode::ILLEGAL_GENERATION] {
         let mut bench = Bench::stable();
-        let generation = bench.member.generation().unwrap().clone();
-        let error = bench
-            .member
-            .handle_commit_refused(bench.now, &generation, lost);
-        assert!(matches!(error, Some(Error::CommitFailed { .. })));
+        let generation = bench.generation().unwrap();
+        let refusal = bench.refused(&generation, lost);
+        assert!(matches!(
+            refusal,
+            Refusal::Failed(Error::CommitFailed { .. })
+        ));
         assert!(bench.member.wants_poll());
         // Another one of the same generation, answered later.
-        let error = bench
-            .member
-            .handle_commit_refused(bench.now, &generation, lost);
-        assert!(matches!(error, Some(Error::RebalanceInProgress { .. })));
+        let refusal = bench.refused(&generation, lost);
+        assert!(matches!(
+            refusal,
+            Refusal::Failed(Error::RebalanceInProgress { .. })
+        ));
     }
     let mut bench = Bench::stable();
-    let generation = bench.member.generation().unwrap().clone();
-    let rebalancing = ErrorCode::REBALANCE_IN_PROGRESS;
-    let error = bench
-        .member
-        .handle_commit_refused(bench.now, &generation, rebalancing);
-    assert!(matches!(error, Some(Error::RebalanceInProgress { .. })));
+    let generation = bench.generation().unwrap();
+    let refusal = bench.refused(&generation, ErrorCode::REBALANCE_IN_PROGRESS);
+    assert!(matches!(
+        refusal,
+        Refusal::Failed(Error::RebalanceInProgress { .. })
+    ));
     assert!(bench.member.wants_poll());
-    assert!(
-        bench.member.generation().is_some(),
-        "the generation is kept"
-    );
-    let other = ErrorCode::OFFSET_METADATA_TOO_LARGE;
-    assert!(
-        bench
-            .member
-            .handle_commit_refused(bench.now, &generation, other)
-            .is_none()
-    );
+    assert!(bench.generation().is_some(), "the generation is kept");
+    let refusal = bench.refused(&generation, ErrorCode::OFFSET_METADATA_TOO_LARGE);
+    assert!(matches!(refusal, Refusal::NotOfMembership));
 }
 
 #[test]
 fn a_new_subscription_leads_to_another_join_in_the_next_poll() {
     let mut bench = Bench::stable();
-    bench.member.subscribe(vec!["t".into(), "u".into()]);
+    bench.subscribe(&["t", "u"]);
     bench.none();
     bench.start();
 }

@@ -40,14 +40,7 @@ fn is_not_implemented(problem: &Problem) -> bool {
 
 #[test]
 fn values_partly_implemented_say_what_is_accepted() {
-    let cases = [
-        ("group.protocol", "CONSUMER", "classic"),
-        (
-            "partition.assignment.strategy",
-            "range,cooperative-sticky",
-            "range",
-        ),
-    ];
+    let cases = [("share.acknowledgement.mode", "explicit", "implicit")];
     for (name, value, accepted) in cases {
         let problem = only_problem(Role::Consumer, &[(name, value)]);
         let expected = format!(

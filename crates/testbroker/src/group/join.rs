@@ -113,8 +113,8 @@ impl Group {
         }
     }
 
-    /// A static member that came back without its id gets a new one, and keeps its place if nothing
-    /// else changed (KIP-345).
+    /// A static member that came back without its id gets a new one, and keeps its place if the group
+    /// would agree on the same protocol again, whatever its metadata say (KIP-345).
     fn replace_static_member(&mut self, now: Instant, holder: &str, request: JoinRequest) {
         let new_id = request.new_member_id.clone();
         let is_leader = self.leader.as_deref() == Some(holder);
@@ -122,7 +122,6 @@ impl Group {
         let Some(member) = self.member_mut(holder) else {
             return;
         };
-        let same_protocols = member.protocols == request.protocols;
         member.id.clone_from(&new_id);
         let fenced = (member.joining.take(), member.syncing.take());
         if let Some(instance_id) = member.instance_id.clone() {
@@ -132,12 +131,11 @@ impl Group {
             self.leader = Some(new_id.clone());
         }
         self.fence(holder, fenced);
-        let keeps_place = self.state == State::Stable && same_protocols;
         self.update(JoinRequest {
             member_id: new_id.clone(),
             ..request
         });
-        if !keeps_place {
+        if self.state != State::Stable || self.preferred_protocol() != self.protocol {
             self.rebalance(now);
             return;
         }

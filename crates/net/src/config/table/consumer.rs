@@ -30,17 +30,14 @@ const OFFSET_RESET_SYNONYMS: &[(&str, &str)] = &[
 
 pub(super) const ROWS: &[Property] = &[
     supported("group.id", CONSUMER, Kind::NonEmpty),
-    not_yet("group.instance.id", CONSUMER, Kind::NonEmpty),
+    supported("group.instance.id", CONSUMER, Kind::NonEmpty),
     supported(
         "group.protocol",
         CONSUMER,
         Kind::ChoiceAnyCase(&["classic", "consumer"]),
-    )
-    .accepts(&["classic"]),
-    not_yet("group.remote.assignor", CONSUMER, Kind::Text),
-    supported("partition.assignment.strategy", CONSUMER, ASSIGNORS)
-        .synonyms(ASSIGNOR_CLASSES)
-        .accepts(&["range"]),
+    ),
+    supported("group.remote.assignor", CONSUMER, Kind::Text),
+    supported("partition.assignment.strategy", CONSUMER, ASSIGNORS).synonyms(ASSIGNOR_CLASSES),
     supported("session.timeout.ms", CONSUMER, int_from(1)),
     supported("heartbeat.interval.ms", CONSUMER, int_from(1)),
     supported("max.poll.interval.ms", CONSUMER, int_from(1)),

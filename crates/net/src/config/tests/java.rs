@@ -192,8 +192,6 @@ const REFUSED: &[&str] = &[
     // The operating system's size, which is klamm's default, is not a number.
     "receive.buffer.bytes",
     "send.buffer.bytes",
-    // Lists more than klamm implements.
-    "partition.assignment.strategy",
     // klamm has no default: GSSAPI needs C.
     "sasl.mechanism",
     // PEM in klamm.

@@ -1,0 +1,98 @@
+//! How long a large group takes to rebalance, and what stands still meanwhile: `just rebalance-time`.
+//!
+//! 50 members in this process share 200 partitions. Measured are the time from their start until all
+//! partitions have an owner and the shares are even, and the same after one of them has left.
+
+#[allow(dead_code, reason = "only a part of it is used here")]
+#[path = "group_chaos/history.rs"]
+mod history;
+#[allow(dead_code, reason = "only a part of it is used here")]
+#[path = "group_chaos/member.rs"]
+mod member;
+mod support;
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use history::History;
+use klamm::consumer::{CooperativeStickyAssignor, GroupProtocol};
+use klamm_tests::Kafka;
+use member::Member;
+use support::{Outcome, blocking};
+
+const MEMBERS: usize = 50;
+const PARTITIONS: usize = 200;
+
+async fn settled(members: &[Member]) {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    loop {
+        let owned: Vec<_> = members.iter().map(Member::owned).collect();
+        let mut all: Vec<i32> = owned.iter().flatten().copied().collect();
+        all.sort_unstable();
+        let sizes = || owned.iter().map(std::collections::BTreeSet::len);
+        let even = sizes().max() <= sizes().min().map(|least| least + 1);
+        if even && all == (0..PARTITIONS as i32).collect::<Vec<_>>() {
+            return;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "not settled: {:?}",
+            sizes().collect::<Vec<_>>()
+        );
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement: just rebalance-time"]
+async fn fifty_members_share_two_hundred_partitions() -> Outcome {
+    let kafka = blocking(|| Kafka::builder().start())?;
+    println!("bootstrap {}", kafka.bootstrap());
+    for protocol in [GroupProtocol::Classic, GroupProtocol::Consumer] {
+        let topic = blocking(|| kafka.create_topic("large", PARTITIONS as i32))?;
+        let history: Arc<Mutex<History>> = Arc::default();
+        let configure = |builder: klamm::ConsumerBuilder| {
+            let builder = builder.group(&topic).topics([&topic]).auto_commit(false);
+            match protocol {
+                GroupProtocol::Classic => builder.assignor(CooperativeStickyAssignor),
+                protocol => builder.group_protocol(protocol),
+            }
+        };
+        let bootstrap = kafka.bootstrap();
+        let started = Instant::now();
+        let mut members = Vec::new();
+        for number in 0..MEMBERS {
+            members.push(Member::start(number, &bootstrap, &history, configure).await);
+        }
+        settled(&members).await;
+        let joined = started.elapsed();
+        let before = history.lock().unwrap().sessions();
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let moved = history.lock().unwrap().sessions();
+        let started = Instant::now();
+        members.remove(7).close().await;
+        settled(&members).await;
+        let left = started.elapsed();
+        let stopped = history.lock().unwrap().sessions() - moved;
+        println!(
+            "{protocol:?}: joined and stable after {:.2} s with {before} assignments of partitions; one left, stable after {:.2} s, \
+             {stopped} partitions stopped",
+            joined.as_secs_f64(),
+            left.as_secs_f64()
+        );
+        for member in members {
+            member.kill().await;
+        }
+    }
+    // For others to measure on the same broker.
+    if let Ok(command) = std::env::var("KLAMM_TEST_PEER") {
+        let topic = blocking(|| kafka.create_topic("large", PARTITIONS as i32))?;
+        let status = blocking(|| {
+            std::process::Command::new(command)
+                .args([kafka.bootstrap(), topic])
+                .status()
+        })?;
+        assert!(status.success());
+    }
+    Ok(())
+}
