@@ -14,6 +14,7 @@ mod consumer;
 mod error;
 mod fetch;
 mod group;
+mod interceptor;
 mod jobs;
 mod offset;
 mod records;
@@ -24,9 +25,13 @@ pub use assign::{
     LastAssignment, RangeAssignor, RoundRobinAssignor, StickyAssignor,
 };
 pub use config::{ConsumerBuilder, ConsumerConfig, GroupProtocol, IsolationLevel, OffsetReset};
-pub use consumer::{CloseOptions, Consumer, GroupMembershipOperation, PendingCommit};
+pub use consumer::{
+    CloseOptions, Consumer, ConsumerStats, GroupMembershipOperation, MessageStream, PartitionStats,
+    PendingCommit,
+};
 pub use error::Error;
 pub use group::listener::{Rebalance, RebalanceListener};
+pub use interceptor::Interceptor;
 pub use klamm_codec::batch::{Header, Headers};
 pub use klamm_net::TopicPartition;
 pub use offset::{OffsetAndMetadata, OffsetAndTimestamp};

@@ -10,6 +10,7 @@ use crate::assign::Assignor;
 use crate::consumer::Consumer;
 use crate::error::Error;
 use crate::group::listener::{Listener, RebalanceListener};
+use crate::interceptor::Interceptor;
 
 /// Builds a [`Consumer`]; whatever is not set has the default of the Java client.
 ///
@@ -135,6 +136,12 @@ impl ConsumerBuilder {
     /// [`Consumer::subscribe_pattern`].
     pub fn topic_pattern(mut self, pattern: impl Into<String>) -> Self {
         self.config.topic_pattern = Some(pattern.into());
+        self
+    }
+
+    /// Adds an interceptor, after those that are there (`interceptor.classes`).
+    pub fn interceptor(mut self, interceptor: impl Interceptor + 'static) -> Self {
+        self.config.interceptors.push(Arc::new(interceptor));
         self
     }
 

@@ -178,6 +178,9 @@ impl Coordinator {
     ) {
         self.committing = false;
         let Err(error) = result else {
+            for interceptor in &self.settings.interceptors {
+                interceptor.on_commit(queued.offsets());
+            }
             self.committed(queued.origin, Ok(()));
             return;
         };

@@ -23,6 +23,7 @@ use super::listener::{Listener, Occasion, Rebalance};
 use super::pattern::Pattern;
 use crate::consumer::GroupMembershipOperation;
 use crate::error::Error;
+use crate::interceptor::Interceptor;
 use crate::jobs::Jobs;
 use crate::offset::Offsets;
 use crate::shared::Shared;
@@ -36,6 +37,7 @@ pub(crate) struct CoordinatorSettings {
     pub(crate) allow_auto_create_topics: bool,
     pub(crate) default_api_timeout: Duration,
     pub(crate) listener: Option<Listener>,
+    pub(crate) interceptors: Vec<Arc<dyn Interceptor>>,
 }
 
 /// What a job brought.
