@@ -80,3 +80,7 @@ chaos-transactions seconds="180" version="2":
 # The transaction manager and the sender against a model of a cluster, with as many seeds as asked for.
 model-transactions cases="100000":
     KLAMM_MODEL_CASES={{ cases }} cargo test --package klamm-producer --release --lib model_tests -- --nocapture
+
+# What TLS and SASL cost: time of a connection, records a second, beside plain text.
+tls-cost:
+    cargo test --release -p klamm-tests --test security -- --ignored --nocapture what_tls_costs

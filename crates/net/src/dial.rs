@@ -37,7 +37,8 @@ pub(crate) async fn dial(
         let client_id = Arc::clone(client_id);
         let encrypted = security.has_tls();
         let mut setup = Setup::begin(stream, broker.clone(), client_id, encrypted).await?;
-        security.authenticate(&mut setup, address).await?;
+        let renewal = security.authenticate(&mut setup, address, limit).await?;
+        setup.renew_by(renewal);
         let limits = Limits {
             response_bytes_max: config.response_bytes_max,
             in_flight_max: IN_FLIGHT_MAX,
