@@ -12,12 +12,12 @@ use crate::client_config::{ClientConfig, HostPort};
 use crate::connection::{Connection, Limits, Setup};
 use crate::error::Error;
 use crate::node::NodeId;
+use crate::security::SecurityLayer;
 use crate::stats::Meter;
 
 /// Requests of a connection that await responses, as Java's consumer has it; producers have a bound of
 /// their own (`max.in.flight.requests.per.connection`).
 const IN_FLIGHT_MAX: usize = 100;
-use crate::security::SecurityLayer;
 
 /// Connects to `address`, within `limit`.
 pub(crate) async fn dial(
