@@ -108,3 +108,7 @@ mixed-groups:
 # How long a group of 50 members on 200 partitions takes to rebalance, with both protocols.
 rebalance-time:
     cargo test --package klamm-tests --test rebalance_time -- --ignored --nocapture
+
+# What TLS and SASL cost: time of a connection, records a second, beside plain text.
+tls-cost:
+    cargo test --release -p klamm-tests --test security -- --ignored --nocapture what_tls_costs

@@ -12,12 +12,12 @@ use crate::client_config::{ClientConfig, HostPort};
 use crate::connection::{Connection, Limits, Setup};
 use crate::error::Error;
 use crate::node::NodeId;
+use crate::security::SecurityLayer;
 use crate::stats::Meter;
 
 /// Requests of a connection that await responses, as Java's consumer has it; producers have a bound of
 /// their own (`max.in.flight.requests.per.connection`).
 const IN_FLIGHT_MAX: usize = 100;
-use crate::security::SecurityLayer;
 
 /// Connects to `address`, within `limit`.
 pub(crate) async fn dial(
@@ -37,7 +37,8 @@ pub(crate) async fn dial(
         let client_id = Arc::clone(client_id);
         let encrypted = security.has_tls();
         let mut setup = Setup::begin(stream, broker.clone(), client_id, encrypted).await?;
-        security.authenticate(&mut setup, address).await?;
+        let renewal = security.authenticate(&mut setup, address, limit).await?;
+        setup.renew_by(renewal);
         let limits = Limits {
             response_bytes_max: config.response_bytes_max,
             in_flight_max: IN_FLIGHT_MAX,

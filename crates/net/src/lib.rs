@@ -43,6 +43,8 @@ pub use klamm_codec::ApiKey;
 pub use metadata::{Broker, ClusterSnapshot, LeaderHint, Partition, Topic};
 pub use node::{NodeId, TopicId, TopicPartition};
 pub use route::{Route, Verdict};
+#[cfg(feature = "oauth")]
+pub use sasl::ClientCredentials;
 pub use sasl::{
     AuthenticationFailure, BearerToken, Sasl, SaslError, SaslFuture, SaslMechanism, SaslMessage,
     SaslPeer, SaslSession, SaslStep, TokenError, TokenFuture, TokenProvider, TokenRefresh,

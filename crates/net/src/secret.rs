@@ -6,11 +6,11 @@ use zeroize::Zeroizing;
 ///
 /// What types that hold one print of themselves leaves it out.
 #[derive(Clone)]
-pub struct Secret(Zeroizing<Box<str>>);
+pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes the text over; nothing of it is copied.
-    pub fn new(text: impl Into<Box<str>>) -> Self {
+    /// Takes the text over; of a `String` nothing is copied.
+    pub fn new(text: impl Into<String>) -> Self {
         Self(Zeroizing::new(text.into()))
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::features::{FeaturesSeen, FinalizedFeatures};
 use super::owner::{LaneKey, OwnerId};
@@ -192,6 +192,10 @@ impl Pool {
                 Next::Dial(limit) => break limit,
                 Next::Wait(until) => sleep_until(until).await,
                 Next::Fail(error) => return Err(error),
+                Next::Refuse(error) => {
+                    sleep(self.config.retry_backoff.initial).await;
+                    return Err(error);
+                }
             }
         };
         let started = Instant::now();

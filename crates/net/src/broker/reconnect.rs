@@ -46,6 +46,9 @@ pub(super) enum Next {
     Wait(Instant),
     /// Give up: an attempt has failed since it was asked for.
     Fail(Error),
+    /// Give up after a moment, so that a caller who asks again at once does not spin: attempts fail for a reason that only
+    /// a person can mend.
+    Refuse(Error),
 }
 
 /// A line that is due.
@@ -66,6 +69,9 @@ impl Reconnect {
         };
         if away.failed > asked {
             Next::Fail(away.error.clone())
+        } else if away.not_before > now && !away.error.is_retriable() {
+            // Waiting does not make a password right: who asks hears of it soon.
+            Next::Refuse(away.error.clone())
         } else if away.not_before > now {
             Next::Wait(away.not_before)
         } else {
@@ -81,14 +87,19 @@ impl Reconnect {
         error: Error,
         config: &ClientConfig,
     ) -> Report {
-        let backoff = config.reconnect_backoff;
+        // What only a person can mend is tried as seldom as may be from the start.
+        let is_lasting = !error.is_retriable();
+        let pause = |failures| {
+            let failures = if is_lasting { u32::MAX } else { failures };
+            config.reconnect_backoff.jittered(failures)
+        };
         let Some(away) = &mut self.away else {
             self.away = Some(Away {
                 since: now,
                 failures: 1,
                 failed: now,
                 error,
-                not_before: now + backoff.jittered(0),
+                not_before: now + pause(0),
                 reported: now,
             });
             return Report::Away(1, Duration::ZERO);
@@ -99,7 +110,7 @@ impl Reconnect {
             return Report::None;
         }
         away.failed = now;
-        away.not_before = now + backoff.jittered(away.failures);
+        away.not_before = now + pause(away.failures);
         away.failures += 1;
         if now.duration_since(away.reported) < REPORT_INTERVAL {
             return Report::None;
@@ -169,6 +180,30 @@ mod tests {
             (now.duration_since(started), report)
         };
         (0..attempts).map(attempt).collect()
+    }
+
+    #[test]
+    fn a_failure_that_lasts_is_told_at_once_and_tried_again_seldom() {
+        let (mut reconnect, start) = (Reconnect::default(), Instant::now());
+        let error = Error::Authentication {
+            broker: "kafka:9093".to_owned(),
+            mechanism: "PLAIN".to_owned(),
+            failure: crate::AuthenticationFailure::Rejected,
+            reason: String::new(),
+        };
+        let mut dialled = 0;
+        for ms in 0..3000 {
+            let now = start + Duration::from_millis(ms);
+            match reconnect.next(now, now, &config()) {
+                Next::Dial(_) => {
+                    dialled += 1;
+                    reconnect.failed(now, now, error.clone(), &config());
+                }
+                Next::Refuse(_) => {}
+                Next::Fail(_) | Next::Wait(_) => panic!("nobody waits for another attempt"),
+            }
+        }
+        assert!((3..=4).contains(&dialled), "{dialled} attempts in 3 s");
     }
 
     #[test]

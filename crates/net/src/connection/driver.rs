@@ -39,6 +39,8 @@ pub(crate) struct Limits {
 pub(super) struct Driver {
     stream: BoxedStream,
     shared: Arc<Shared>,
+    /// Nobody told the broker who the client is, and it has not answered yet.
+    is_stranger: bool,
     receiver: Receiver,
     in_flight: InFlight,
     /// Pieces of frames not written yet, oldest first.
@@ -61,6 +63,8 @@ enum End {
     Failed(io::Error),
     /// A response is late.
     Late,
+    /// The broker no longer takes the client for who it is.
+    Refused(String),
     /// The peer broke the protocol.
     Protocol(String),
 }
@@ -72,8 +76,14 @@ impl From<io::Error> for End {
 }
 
 impl End {
-    fn reason(&self) -> String {
+    /// What to tell; `is_stranger` as in [`Driver`].
+    fn reason(&self, is_stranger: bool) -> String {
         match self {
+            Self::Failed(error) if is_stranger && is_closed(error) => {
+                "closed by the broker at the first request; does this listener want SASL \
+                 (security.protocol=SASL_SSL or SASL_PLAINTEXT)?"
+                    .to_owned()
+            }
             Self::Abandoned => "closed by the client".to_owned(),
             Self::Idle => "closed because nobody used it (connections.max.idle.ms)".to_owned(),
             Self::Failed(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
@@ -81,14 +91,20 @@ impl End {
             }
             Self::Failed(error) => error.to_string(),
             Self::Late => "closed because a response was late".to_owned(),
-            Self::Protocol(reason) => reason.clone(),
+            Self::Refused(reason) | Self::Protocol(reason) => reason.clone(),
         }
     }
 }
 
 impl Driver {
-    pub(super) fn new(stream: BoxedStream, shared: Arc<Shared>, limits: Limits) -> Self {
+    pub(super) fn new(
+        stream: BoxedStream,
+        shared: Arc<Shared>,
+        limits: Limits,
+        authenticated: bool,
+    ) -> Self {
         Self {
+            is_stranger: !authenticated,
             stream,
             shared,
             receiver: Receiver::new(limits.response_bytes_max),
@@ -104,13 +120,14 @@ impl Driver {
 
     fn drive(&mut self, context: &mut Context<'_>) -> Result<(), End> {
         let now = Instant::now();
-        let abandoned = self.take_queued(context, now);
+        let abandoned = self.take_queued(context, now)?;
         self.write(context, now)?;
         let mut answered = false;
         while let Poll::Ready(frame) = self
             .receiver
             .poll_frame(Pin::new(&mut self.stream), context)?
         {
+            self.is_stranger = false;
             self.complete(frame)?;
             answered = true;
         }
@@ -125,22 +142,30 @@ impl Driver {
     }
 
     /// Takes over what was queued and leaves a waker for more; says whether no more can come.
-    fn take_queued(&mut self, context: &Context<'_>, now: Instant) -> bool {
+    fn take_queued(&mut self, context: &Context<'_>, now: Instant) -> Result<bool, End> {
         let mut state = self.shared.lock();
         if let Some(time) = state.throttle.take() {
             self.in_flight.throttle(time, now);
         }
-        std::mem::swap(&mut state.queue, &mut self.taken);
+        if state.hold.held {
+            std::mem::swap(&mut state.hold.renewal, &mut self.taken);
+        } else {
+            std::mem::swap(&mut state.queue, &mut self.taken);
+        }
         match &mut state.waker {
             Some(waker) => waker.clone_from(context.waker()),
             none => *none = Some(context.waker().clone()),
         }
-        let abandoned = state.abandoned;
+        let abandoned = state.abandoned && state.queue.is_empty();
+        let close = state.hold.close.take();
         drop(state);
         for queued in self.taken.drain(..) {
             self.in_flight.push(queued);
         }
-        abandoned
+        match close {
+            Some(reason) => Err(End::Refused(reason)),
+            None => Ok(abandoned),
+        }
     }
 
     /// Writes what may be sent, until the socket takes no more.
@@ -254,12 +279,15 @@ impl Driver {
     }
 
     fn finish(&mut self, end: &End) {
-        let reason = end.reason();
+        let reason = end.reason(self.is_stranger);
         let queued = {
             let mut state = self.shared.lock();
             state.closed = Some(reason.clone());
-            std::mem::take(&mut state.queue)
+            let mut queued = std::mem::take(&mut state.hold.renewal);
+            queued.append(&mut state.queue);
+            queued
         };
+        self.shared.renewal_wake.notify_one();
         let broker = &self.shared.broker;
         if !matches!(end, End::Abandoned | End::Idle) {
             tracing::debug!(%broker, reason, "connection ended");
@@ -287,6 +315,11 @@ impl Future for Driver {
             }
         }
     }
+}
+
+fn is_closed(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), UnexpectedEof | ConnectionReset | BrokenPipe)
 }
 
 /// A point in time that no timer reaches, as tokio itself picks it.

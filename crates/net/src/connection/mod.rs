@@ -8,8 +8,10 @@
 //! throttles the client (KIP-219) requests wait unsent.
 
 mod driver;
+mod hold;
 mod in_flight;
 mod receive;
+mod renewal;
 mod setup;
 
 use std::fmt;
@@ -24,14 +26,14 @@ use bytes::Bytes;
 use klamm_codec::api::{ApiKey, Request};
 use klamm_codec::api_versions::ApiVersions;
 use klamm_codec::messages::{self, encode_request};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
-use self::driver::Driver;
 pub(crate) use self::driver::Limits;
+use self::hold::Hold;
 use self::in_flight::Queued;
+pub(crate) use self::renewal::Renewal;
 pub(crate) use self::setup::Setup;
-use crate::connector::BoxedStream;
 use crate::error::Error;
 use crate::node::NodeId;
 use crate::stats::Meter;
@@ -61,6 +63,8 @@ struct Shared {
     /// Requests queued or in flight that will be answered.
     load: AtomicUsize,
     state: Mutex<State>,
+    /// Tells the renewal of an event: a request while it waits for one, the end.
+    renewal_wake: Notify,
 }
 
 #[derive(Default)]
@@ -74,6 +78,7 @@ struct State {
     abandoned: bool,
     /// Why the connection ended.
     closed: Option<String>,
+    hold: Hold,
 }
 
 impl Shared {
@@ -84,6 +89,7 @@ impl Shared {
             last_correlation_id: AtomicI32::new(0),
             load: AtomicUsize::new(0),
             state: Mutex::default(),
+            renewal_wake: Notify::new(),
         })
     }
 
@@ -116,6 +122,7 @@ impl Drop for Handle {
         let mut state = self.shared.lock();
         state.abandoned = true;
         wake(state);
+        self.shared.renewal_wake.notify_one();
     }
 }
 
@@ -140,28 +147,6 @@ impl Future for PendingResponse {
 }
 
 impl Connection {
-    /// Starts driving `stream`.
-    fn start(
-        stream: BoxedStream,
-        broker: String,
-        node: Option<NodeId>,
-        client_id: Arc<str>,
-        versions: ApiVersions,
-        limits: Limits,
-        meter: Arc<Meter>,
-    ) -> Self {
-        let shared = Shared::new(broker, meter);
-        tokio::spawn(Driver::new(stream, Arc::clone(&shared), limits));
-        Self {
-            handle: Arc::new(Handle {
-                shared,
-                node,
-                client_id,
-                versions,
-            }),
-        }
-    }
-
     /// The broker's id, if the connection was made to a known broker.
     #[must_use]
     pub fn node(&self) -> Option<NodeId> {
@@ -319,6 +304,10 @@ impl Connection {
             shared.load.fetch_add(1, Ordering::Relaxed);
         }
         state.queue.push(queued);
+        state.hold.used = true;
+        if state.hold.held {
+            shared.renewal_wake.notify_one();
+        }
         wake(state);
         Ok(())
     }

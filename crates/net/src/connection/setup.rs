@@ -21,7 +21,8 @@ use klamm_codec::{ApiKey, ErrorCode, VersionRange, frame};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use zeroize::Zeroizing;
 
-use super::{Connection, Limits};
+use super::driver::Driver;
+use super::{Connection, Handle, Limits, Renewal, Shared, renewal};
 use crate::connector::BoxedStream;
 use crate::error::Error;
 use crate::node::NodeId;
@@ -39,6 +40,9 @@ pub(crate) struct Setup {
     broker: String,
     /// Whether the stream has TLS.
     encrypted: bool,
+    /// Whether the peer was told who the client is.
+    authenticated: bool,
+    renewal: Option<Renewal>,
     client_id: Arc<str>,
     last_correlation_id: i32,
     versions: ApiVersions,
@@ -54,6 +58,8 @@ impl Setup {
     ) -> Result<Self, Error> {
         let mut setup = Self {
             encrypted,
+            authenticated: false,
+            renewal: None,
             stream,
             broker,
             client_id,
@@ -64,6 +70,11 @@ impl Setup {
         Ok(setup)
     }
 
+    /// How to authenticate again, if the connection has to.
+    pub(crate) fn renew_by(&mut self, renewal: Option<Renewal>) {
+        self.renewal = renewal;
+    }
+
     /// Hands the stream to a driver of its own.
     pub(crate) fn start(
         self,
@@ -71,15 +82,30 @@ impl Setup {
         limits: Limits,
         meter: Arc<Meter>,
     ) -> Connection {
-        Connection::start(
-            self.stream,
-            self.broker,
-            node,
-            self.client_id,
-            self.versions,
-            limits,
-            meter,
-        )
+        let Self {
+            stream,
+            broker,
+            client_id,
+            versions,
+            authenticated,
+            renewal,
+            ..
+        } = self;
+        let shared = Shared::new(broker, meter);
+        let driver = Driver::new(stream, Arc::clone(&shared), limits, authenticated);
+        tokio::spawn(driver);
+        if let Some(renewal) = renewal {
+            let (shared, client_id) = (Arc::clone(&shared), Arc::clone(&client_id));
+            tokio::spawn(renewal::run(renewal, shared, client_id, versions.clone()));
+        }
+        Connection {
+            handle: Arc::new(Handle {
+                shared,
+                node,
+                client_id,
+                versions,
+            }),
+        }
     }
 
     async fn api_versions(&mut self) -> Result<ApiVersions, Error> {
@@ -230,6 +256,7 @@ impl SaslChannel for Setup {
         version: i16,
         body: Zeroizing<Vec<u8>>,
     ) -> Result<Bytes, Error> {
+        self.authenticated = true;
         let id = self.next_correlation_id();
         let request = request_frame(api, version, id, &self.client_id, &body);
         let answer = self.exchange(&request).await.map_err(|error| {

@@ -10,15 +10,15 @@ use zeroize::Zeroizing;
 use super::*;
 use crate::sasl::exchange::SaslChannel as _;
 
-const LIMITS: Limits = Limits {
+pub(super) const LIMITS: Limits = Limits {
     response_bytes_max: 1 << 20,
     in_flight_max: 100,
     idle_after: Some(Duration::from_secs(540)),
 };
-const TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Reads a request frame; returns api key, version and correlation id.
-async fn read_request(peer: &mut DuplexStream) -> (i16, i16, i32) {
+pub(super) async fn read_request(peer: &mut DuplexStream) -> (i16, i16, i32) {
     let size = peer.read_i32().await.unwrap();
     let mut frame = vec![0; size as usize];
     peer.read_exact(&mut frame).await.unwrap();
@@ -27,14 +27,16 @@ async fn read_request(peer: &mut DuplexStream) -> (i16, i16, i32) {
     (int16(0), int16(2), id)
 }
 
-async fn answer(peer: &mut DuplexStream, correlation_id: i32, body: &[u8]) {
+pub(super) async fn answer(peer: &mut DuplexStream, correlation_id: i32, body: &[u8]) {
     peer.write_i32(4 + body.len() as i32).await.unwrap();
     peer.write_i32(correlation_id).await.unwrap();
     peer.write_all(body).await.unwrap();
 }
 
-/// `ApiVersions` version 0: no error, `Metadata` 0 to 8, `ApiVersions` 0.
-const VERSIONS: [u8; 18] = [0, 0, 0, 0, 0, 2, 0, 3, 0, 0, 0, 8, 0, 18, 0, 0, 0, 0];
+/// `ApiVersions` version 0: no error, `Metadata` 0 to 8, `ApiVersions` 0, `SaslAuthenticate` 0 to 1.
+const VERSIONS: [u8; 24] = [
+    0, 0, 0, 0, 0, 3, 0, 3, 0, 0, 0, 8, 0, 18, 0, 0, 0, 0, 0, 36, 0, 0, 0, 1,
+];
 
 async fn open() -> (Connection, DuplexStream) {
     open_with(LIMITS).await
@@ -45,7 +47,7 @@ async fn open_with(limits: Limits) -> (Connection, DuplexStream) {
     (setup.start(None, limits, Arc::default()), peer)
 }
 
-async fn begin() -> (Setup, DuplexStream) {
+pub(super) async fn begin() -> (Setup, DuplexStream) {
     let (stream, mut peer) = duplex(1 << 17);
     let serve = async {
         // KIP-511: an old broker refuses the first version and lists none.
@@ -67,7 +69,7 @@ async fn begin() -> (Setup, DuplexStream) {
 }
 
 /// A request whose response may begin with anything: brokers throttle clients since version 6.
-fn send(connection: &Connection, timeout: Duration) -> PendingResponse {
+pub(super) fn send(connection: &Connection, timeout: Duration) -> PendingResponse {
     send_version(5, connection, timeout)
 }
 

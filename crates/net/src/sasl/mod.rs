@@ -11,6 +11,8 @@
 //!   broker's error text, without the secrets
 //! - an exchange ends after [`ROUNDS_MAX`](exchange::ROUNDS_MAX) messages
 
+#[cfg(feature = "oauth")]
+mod client_credentials;
 pub(crate) mod exchange;
 mod mechanism;
 mod oauth_bearer;
@@ -22,6 +24,8 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+#[cfg(feature = "oauth")]
+pub use client_credentials::ClientCredentials;
 pub use mechanism::{
     AuthenticationFailure, SaslError, SaslFuture, SaslMechanism, SaslMessage, SaslPeer,
     SaslSession, SaslStep,

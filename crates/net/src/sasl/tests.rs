@@ -164,6 +164,70 @@ async fn scram_insists_on_the_brokers_signature() {
     }
 }
 
+/// A broker that plays along without knowing the password.
+struct Impostor {
+    last: Option<&'static str>,
+}
+
+impl SaslChannel for Impostor {
+    fn broker(&self) -> &'static str {
+        "kafka:9093"
+    }
+
+    fn versions(&self, _: ApiKey) -> Option<VersionRange> {
+        Some(VersionRange { min: 0, max: 2 })
+    }
+
+    async fn call(
+        &mut self,
+        api: ApiKey,
+        _version: i16,
+        body: Zeroizing<Vec<u8>>,
+    ) -> Result<Bytes, Error> {
+        if api == ApiKey::SASL_HANDSHAKE {
+            return Ok(handshake(0, &["SCRAM-SHA-256"]).into());
+        }
+        let text = String::from_utf8(body[4..].to_vec()).unwrap();
+        assert!(
+            !text.contains("hunter2"),
+            "the password itself is never sent"
+        );
+        let challenge = match text.strip_prefix("n,,n=alice,r=") {
+            Some(nonce) => format!("r={nonce}more,s=c2FsdA==,i=4096"),
+            None => self
+                .last
+                .take()
+                .expect("nothing follows the proof")
+                .to_owned(),
+        };
+        Ok(answer(0, "", challenge.as_bytes(), 0).into())
+    }
+}
+
+#[tokio::test]
+async fn an_impostor_who_accepts_everything_is_found_out_by_the_signature() {
+    let sasl = Sasl::scram_sha_256("alice", "hunter2");
+    let peer = SaslPeer {
+        host: "kafka".to_owned(),
+        port: 9093,
+    };
+    for last in [
+        "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=",
+        "v=",
+        "",
+        "ok",
+    ] {
+        let mut impostor = Impostor { last: Some(last) };
+        let prepared = prepare(&sasl, &peer, "kafka:9093").await.unwrap();
+        let error = authenticate(&mut impostor, &sasl, prepared)
+            .await
+            .unwrap_err();
+        let genuine = AuthenticationFailure::BrokerNotGenuine;
+        let told = matches!(&error, Error::Authentication { failure, .. } if *failure == genuine);
+        assert!(told && !error.to_string().contains("hunter2"), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn a_refused_token_is_acknowledged_and_told() {
     let sasl = Sasl::oauth_bearer(|| async { Ok(BearerToken::new("tok")) });

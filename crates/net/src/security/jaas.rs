@@ -80,6 +80,12 @@ impl Login {
             .find(|(known, _)| known == name)
             .map(|(_, value)| value)
     }
+
+    #[cfg(feature = "oauth")]
+    pub(super) fn options(&self) -> impl Iterator<Item = (&str, &Secret)> {
+        let options = self.options.iter();
+        options.map(|(name, value)| (name.as_str(), value))
+    }
 }
 
 /// Names of options are no secrets, unless a quote is missing before.

@@ -6,8 +6,10 @@
 mod jaas;
 mod properties;
 
+use std::time::Duration;
+
 use crate::client_config::HostPort;
-use crate::connection::Setup;
+use crate::connection::{Renewal, Setup};
 use crate::connector::BoxedStream;
 use crate::error::Error;
 use crate::sasl::exchange::{self, SaslChannel as _};
@@ -103,14 +105,15 @@ impl SecurityLayer {
         Ok(stream)
     }
 
-    /// Shows the broker who the client is, if it is to.
+    /// Shows the broker who the client is, if it is to; returns how to do that again, if it has to.
     pub(crate) async fn authenticate(
         &self,
         setup: &mut Setup,
         address: &HostPort,
-    ) -> Result<(), Error> {
+        timeout: Duration,
+    ) -> Result<Option<Renewal>, Error> {
         let Some(sasl) = &self.sasl else {
-            return Ok(());
+            return Ok(None);
         };
         let peer = SaslPeer {
             host: address.host.clone(),
@@ -124,7 +127,12 @@ impl SecurityLayer {
             ?lifetime,
             "authenticated"
         );
-        Ok(())
+        Ok(lifetime.map(|lifetime| Renewal {
+            sasl: sasl.clone(),
+            peer,
+            lifetime,
+            timeout,
+        }))
     }
 }
 

@@ -2,12 +2,15 @@
 
 #[cfg(feature = "__rustls")]
 use std::path::PathBuf;
+#[cfg(feature = "oauth")]
 use std::time::Duration;
 
 use super::Security;
 use super::jaas::{Login, Module};
 use crate::config::{ConfigError, Findings, Problem, PropertySet};
-use crate::sasl::{Sasl, TokenRefresh};
+use crate::sasl::Sasl;
+#[cfg(feature = "oauth")]
+use crate::sasl::{ClientCredentials, TokenRefresh};
 use crate::secret::Secret;
 #[cfg(feature = "__rustls")]
 use crate::tls::{Tls, TlsVersion};
@@ -203,15 +206,94 @@ fn credentials(
     Some((username.into(), password.into()))
 }
 
-/// Tokens of a provider that the application gives: properties cannot name one, but for a token
-/// endpoint.
+/// Tokens from a token endpoint, the only provider that properties can name.
+#[cfg(feature = "oauth")]
 fn oauth_bearer(set: &PropertySet, login: Option<&Login>, findings: &mut Findings) -> Option<Sasl> {
-    let _ = (login, refresh(set));
-    let rule = "takes its tokens from the application: Client::builder(..).sasl(Sasl::oauth_bearer(provider))";
-    findings.problem(Problem::conflict("sasl.mechanism", "OAUTHBEARER", rule));
+    const PREFIX: &str = "sasl.oauthbearer";
+    let Some(url) = set.str("sasl.oauthbearer.token.endpoint.url") else {
+        findings.problem(no_provider("or set sasl.oauthbearer.token.endpoint.url"));
+        return None;
+    };
+    // Before Kafka 4.1 they were options of the login module.
+    let find = |property: &str, option: &str| {
+        let set = set.str(&format!("{PREFIX}.{property}")).map(Secret::from);
+        set.or_else(|| login?.option(option).cloned())
+    };
+    let id = find("client.credentials.client.id", "clientId");
+    let secret = find("client.credentials.client.secret", "clientSecret");
+    let (Some(id), Some(secret)) = (id, secret) else {
+        let name = "sasl.oauthbearer.client.credentials.client.secret";
+        findings.problem(Problem::missing(name, "set, and the id of the client, too"));
+        return None;
+    };
+    let credentials = match ClientCredentials::new(url, id.expose(), secret) {
+        Ok(credentials) => credentials,
+        Err(error) => {
+            let name = "sasl.oauthbearer.token.endpoint.url";
+            findings.problem(Problem::conflict(name, url, error.to_string()));
+            return None;
+        }
+    };
+    let mut credentials =
+        credentials.header_url_encode(set.bool("sasl.oauthbearer.header.urlencode") == Some(true));
+    if let Some(scope) = find("scope", "scope") {
+        credentials = credentials.scope(scope.expose());
+    }
+    for (name, value) in login.into_iter().flat_map(Login::options) {
+        if let Some(name) = name.strip_prefix("extension_") {
+            credentials = credentials.extension(name, value.expose());
+        }
+    }
+    for pair in set.list("sasl.oauthbearer.extensions").unwrap_or_default() {
+        let Some((name, value)) = pair.split_once('=') else {
+            let rule = "must be name=value, several of them separated by commas";
+            findings.problem(Problem::conflict(
+                "sasl.oauthbearer.extensions",
+                &pair,
+                rule,
+            ));
+            return None;
+        };
+        credentials = credentials.extension(name, value);
+    }
+    let duration = |name, default| set.duration_ms(name).unwrap_or(default);
+    let ten_seconds = Duration::from_secs(10);
+    credentials = credentials
+        .timeouts(
+            duration("sasl.login.connect.timeout.ms", ten_seconds),
+            duration("sasl.login.read.timeout.ms", ten_seconds),
+        )
+        .retry_backoff(
+            duration("sasl.login.retry.backoff.ms", Duration::from_millis(100)),
+            duration("sasl.login.retry.backoff.max.ms", ten_seconds),
+        );
+    // As in Java, the login module says how the token endpoint is known.
+    if let Some(file) = login.and_then(|login| login.option("ssl.truststore.location")) {
+        credentials = credentials.tls(Tls::new().roots_file(file.expose()));
+    }
+    Some(Sasl::oauth_bearer(credentials).token_refresh(refresh(set)))
+}
+
+#[cfg(not(feature = "oauth"))]
+fn oauth_bearer(
+    _set: &PropertySet,
+    _login: Option<&Login>,
+    findings: &mut Findings,
+) -> Option<Sasl> {
+    findings.problem(no_provider(
+        "or build klamm with its feature `oauth` and set sasl.oauthbearer.token.endpoint.url",
+    ));
     None
 }
 
+fn no_provider(otherwise: &str) -> Problem {
+    let rule = format!(
+        "takes its tokens from the application, Client::builder(..).sasl(Sasl::oauth_bearer(provider)), {otherwise}"
+    );
+    Problem::conflict("sasl.mechanism", "OAUTHBEARER", rule)
+}
+
+#[cfg(feature = "oauth")]
 fn refresh(set: &PropertySet) -> TokenRefresh {
     let mut refresh = TokenRefresh::default();
     let seconds = |name| set.u64(name).map(Duration::from_secs);
@@ -371,6 +453,39 @@ mod tests {
             text.contains("PEM text") && !text.contains("hunter2"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn tokens_need_a_provider_or_an_endpoint_that_is_https() {
+        let sasl = [
+            ("security.protocol", "SASL_PLAINTEXT"),
+            ("sasl.mechanism", "OAUTHBEARER"),
+        ];
+        let text = refused(&sasl);
+        assert!(text.contains("Sasl::oauth_bearer"), "{text}");
+        #[cfg(feature = "oauth")]
+        {
+            let line = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required clientId=\"a\" \
+                        clientSecret=\"hunter2\" scope=\"kafka\" extension_logicalCluster=\"lkc-1\";";
+            let url = |url| {
+                [
+                    &sasl[..],
+                    &[
+                        ("sasl.oauthbearer.token.endpoint.url", url),
+                        ("sasl.jaas.config", line),
+                    ],
+                ]
+                .concat()
+            };
+            let security = read(&url("https://id.example.com/token")).unwrap();
+            assert_eq!(security.sasl.unwrap().mechanism_name(), "OAUTHBEARER");
+            for bad in ["http://id.example.com/token", "file:///etc/passwd"] {
+                let text = refused(&url(bad));
+                assert!(text.contains("must begin with https://"), "{text}");
+            }
+            let text = refused(&url("https://id.example.com/token")[..3]);
+            assert!(text.contains("client.secret: missing"), "{text}");
+        }
     }
 
     #[cfg(feature = "__rustls")]

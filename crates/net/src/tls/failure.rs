@@ -199,7 +199,13 @@ fn alerted(alert: AlertDescription, has_certificate: bool) -> (TlsFailure, Strin
 #[cfg(feature = "__rustls")]
 fn names(presented: &[String]) -> String {
     const SHOWN_MAX: usize = 10;
-    let shown = presented.iter().take(SHOWN_MAX).map(String::as_str);
+    let shown = presented.iter().take(SHOWN_MAX).map(|name| {
+        // rustls writes `DnsName("kafka.test")`.
+        let inner = name
+            .split_once('(')
+            .and_then(|(_, inner)| inner.strip_suffix(')'));
+        inner.unwrap_or(name).trim_matches('"')
+    });
     let shown = crate::secret::peer_text(&shown.collect::<Vec<_>>().join(", "), &[]);
     match presented.len() {
         0 => "nothing".to_owned(),

@@ -18,7 +18,7 @@ mod files;
 #[cfg(feature = "__rustls")]
 mod pem;
 #[cfg(feature = "__rustls")]
-mod provider;
+pub(crate) mod provider;
 #[cfg(feature = "__rustls")]
 mod settings;
 #[cfg(feature = "__rustls")]

@@ -19,7 +19,7 @@ compile_error!(
 );
 
 /// The cryptography of this build.
-pub(super) fn provider() -> Result<Arc<CryptoProvider>, Error> {
+pub(crate) fn provider() -> Result<Arc<CryptoProvider>, Error> {
     #[cfg(feature = "tls-aws-lc")]
     return Ok(Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
     #[cfg(all(feature = "tls-ring", not(feature = "tls-aws-lc")))]

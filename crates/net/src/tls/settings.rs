@@ -100,7 +100,7 @@ impl Tls {
     /// As [`Tls::roots_file`], with the PEM text itself (`ssl.truststore.certificates`).
     #[must_use]
     pub fn roots_pem(self, pem: impl Into<String>) -> Self {
-        self.set(|settings| settings.roots = Some(Pem::Text(Secret::new(pem.into()))))
+        self.set(|settings| settings.roots = Some(Pem::Text(Secret::new(pem))))
     }
 
     /// Shows brokers the certificate in this PEM file, which holds the chain (own certificate first) and the key
@@ -121,7 +121,7 @@ impl Tls {
     /// `ssl.keystore.key`).
     #[must_use]
     pub fn identity_pem(self, chain: impl Into<String>, key: impl Into<Secret>) -> Self {
-        self.identity(Pem::Text(Secret::new(chain.into())), Pem::Text(key.into()))
+        self.identity(Pem::Text(Secret::new(chain)), Pem::Text(key.into()))
     }
 
     pub(super) fn identity(self, chain: Pem, key: Pem) -> Self {

@@ -186,7 +186,11 @@ async fn each_fault_of_a_certificate_has_its_own_name() {
             TlsFailure::CertificateInvalid,
             "extended key usage",
         ),
-        (other_host, TlsFailure::WrongHostName, "other.test"),
+        (
+            other_host,
+            TlsFailure::WrongHostName,
+            "but for other.test, ",
+        ),
         (common_name_only, TlsFailure::WrongHostName, "common name"),
     ] {
         let (kind, text) = failure(&tls, &Broker::new(pair)).await;

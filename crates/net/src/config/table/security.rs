@@ -105,30 +105,29 @@ pub(super) const ROWS: &[Property] = &[
         between(0, 900),
     ),
     supported("sasl.login.refresh.buffer.seconds", ALL, between(0, 3600)),
-    not_yet("sasl.login.connect.timeout.ms", ALL, INT).accepts(&["10000"]),
-    not_yet("sasl.login.read.timeout.ms", ALL, INT).accepts(&["10000"]),
-    not_yet("sasl.login.retry.backoff.ms", ALL, LONG).accepts(&["100"]),
-    not_yet("sasl.login.retry.backoff.max.ms", ALL, LONG).accepts(&["10000"]),
+    supported("sasl.login.connect.timeout.ms", ALL, INT),
+    supported("sasl.login.read.timeout.ms", ALL, INT),
+    supported("sasl.login.retry.backoff.ms", ALL, LONG),
+    supported("sasl.login.retry.backoff.max.ms", ALL, LONG),
     // OAuth
-    not_yet(
+    supported(
         "sasl.oauthbearer.method",
         ALL,
         Kind::Choice(&["default", "oidc"]),
-    )
-    .accepts(&["default"]),
-    not_yet("sasl.oauthbearer.token.endpoint.url", ALL, Kind::NonEmpty),
-    not_yet(
+    ),
+    supported("sasl.oauthbearer.token.endpoint.url", ALL, Kind::NonEmpty),
+    supported(
         "sasl.oauthbearer.client.credentials.client.id",
         ALL,
         Kind::NonEmpty,
     ),
-    not_yet(
+    supported(
         "sasl.oauthbearer.client.credentials.client.secret",
         ALL,
         Kind::NonEmpty,
     ),
-    not_yet("sasl.oauthbearer.scope", ALL, Kind::Text),
-    not_yet("sasl.oauthbearer.header.urlencode", ALL, Kind::Bool).accepts(&["false"]),
+    supported("sasl.oauthbearer.scope", ALL, Kind::Text),
+    supported("sasl.oauthbearer.header.urlencode", ALL, Kind::Bool),
     not_yet("sasl.oauthbearer.sub.claim.name", ALL, Kind::NonEmpty).accepts(&["sub"]),
     not_yet("sasl.oauthbearer.scope.claim.name", ALL, Kind::NonEmpty).accepts(&["scope"]),
     not_yet("sasl.oauthbearer.assertion.file", ALL, Kind::NonEmpty),
@@ -254,7 +253,7 @@ pub(super) const ROWS: &[Property] = &[
         Kind::Bool,
         VALIDATION,
     ),
-    not_yet("sasl.oauthbearer.extensions", ALL, Kind::List).accepts(&[""]),
+    supported("sasl.oauthbearer.extensions", ALL, Kind::List),
     not_yet("sasl.oauthbearer.config", ALL, Kind::NonEmpty),
     not_yet(
         "sasl.oauthbearer.metadata.authentication.type",

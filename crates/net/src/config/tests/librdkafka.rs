@@ -80,6 +80,14 @@ fn security_spellings_of_librdkafka_are_read_as_those_of_java() {
         ("ssl.certificate.pem", "ssl.keystore.certificate.chain"),
         ("ssl.key.pem", "ssl.keystore.key"),
         ("sasl.mechanisms", "sasl.mechanism"),
+        (
+            "sasl.oauthbearer.client.id",
+            "sasl.oauthbearer.client.credentials.client.id",
+        ),
+        (
+            "sasl.oauthbearer.client.secret",
+            "sasl.oauthbearer.client.credentials.client.secret",
+        ),
     ] {
         let set = parse(Role::Client, &[(alias, "PLAIN")]).unwrap();
         assert_eq!(set.str(property), Some("PLAIN"), "{alias}");
@@ -90,8 +98,6 @@ fn security_spellings_of_librdkafka_are_read_as_those_of_java() {
 fn security_spellings_of_librdkafka_are_known_though_not_implemented() {
     let aliases = [
         "sasl.mechanisms",
-        "sasl.oauthbearer.client.id",
-        "sasl.oauthbearer.client.secret",
         "sasl.oauthbearer.assertion.jwt.template.file",
     ];
     for alias in aliases {
