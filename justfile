@@ -112,3 +112,7 @@ rebalance-time:
 # What TLS and SASL cost: time of a connection, records a second, beside plain text.
 tls-cost:
     cargo test --release -p klamm-tests --test security -- --ignored --nocapture what_tls_costs
+
+# 2,000,000 records through kills, a long sleep and a cut network on three nodes; takes minutes.
+chaos-producer:
+    cargo test --release --package klamm-tests --test chaos_producer -- --ignored --nocapture
