@@ -3,6 +3,7 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::format::{Format, unescape};
+use crate::verify::CopierArgs;
 
 /// Produce to and consume from Apache Kafka, look after its topics, and measure.
 #[derive(Debug, Parser)]
@@ -215,6 +216,8 @@ pub(crate) struct PerfLatencyArgs {
 pub(crate) enum VerifyCommand {
     /// Send the numbers from 0 and tell of each what became of it (`VerifiableProducer`)
     Producer(VerifyProducerArgs),
+    /// Copy records from a topic to another in transactions (`TransactionalMessageCopier`)
+    Copier(CopierArgs),
 }
 
 #[derive(Args, Debug)]

@@ -3,15 +3,18 @@
 //! Each keeps to the contract of the Java program that it stands in for: its flags, newline JSON with its
 //! field names on standard output, all else on standard error, and a clean end on SIGINT and SIGTERM.
 
+mod copier;
 mod json;
 mod producer;
 
+pub(crate) use self::copier::CopierArgs;
 use crate::args::{ClusterArgs, VerifyCommand};
 use crate::failure::Failure;
 
 pub(crate) async fn run(cluster: ClusterArgs, command: VerifyCommand) -> Result<(), Failure> {
     match command {
         VerifyCommand::Producer(args) => producer::run(cluster, args).await,
+        VerifyCommand::Copier(args) => copier::run(cluster, args).await,
     }
 }
 
