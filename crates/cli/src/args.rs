@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::format::{Format, unescape};
-use crate::verify::VerifyConsumerArgs;
+use crate::verify::{CopierArgs, VerifyConsumerArgs};
 
 /// Produce to and consume from Apache Kafka, look after its topics, and measure.
 #[derive(Debug, Parser)]
@@ -218,6 +218,8 @@ pub(crate) enum VerifyCommand {
     Producer(VerifyProducerArgs),
     /// Read a topic as a member of a group and tell all that happens (`VerifiableConsumer`)
     Consumer(VerifyConsumerArgs),
+    /// Copy records from a topic to another in transactions (`TransactionalMessageCopier`)
+    Copier(CopierArgs),
 }
 
 #[derive(Args, Debug)]

@@ -82,5 +82,6 @@ from_role_errors!(
     klamm::config::ConfigError,
     klamm::admin::Error,
     klamm::consumer::Error,
-    klamm::producer::Error
+    klamm::producer::Error,
+    klamm::CommitError
 );

@@ -17,6 +17,18 @@ impl Event {
         event.text("name", Some(name))
     }
 
+    /// One that begins with this field instead, and without a timestamp.
+    pub(super) fn of(field: &str, value: &str) -> Self {
+        let mut line = format!("{{\"{field}\":");
+        quote(&mut line, value);
+        Self { line }
+    }
+
+    /// The time of day, as some of Kafka's programs print it, in UTC.
+    pub(super) fn time_of_day(self, field: &str) -> Self {
+        self.text(field, Some(&calendar(now_ms())))
+    }
+
     /// A text; `None` is null.
     pub(super) fn text(mut self, field: &str, value: Option<&str>) -> Self {
         let _ = write!(self.line, ",\"{field}\":");
@@ -65,6 +77,30 @@ pub(super) fn now_ms() -> i64 {
     since.unwrap_or_default().as_millis() as i64
 }
 
+/// `yyyy/MM/dd HH:mm:ss:SSS` for milliseconds since 1970.
+fn calendar(millis: i64) -> String {
+    let (days, millis) = (millis.div_euclid(86_400_000), millis.rem_euclid(86_400_000));
+    // Years that begin in March, in eras of 400 years: Howard Hinnant's civil_from_days.
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let seconds = millis / 1000;
+    format!(
+        "{year:04}/{month:02}/{day:02} {:02}:{:02}:{:02}:{:03}",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60,
+        millis % 1000
+    )
+}
+
 fn quote(line: &mut String, text: &str) {
     line.push('"');
     for character in text.chars() {
@@ -108,5 +144,13 @@ mod tests {
         let expected =
             r#","name":"a \"name\"","key":null,"value":"back\\slash\nline\u0001é","offset":-1"#;
         assert!(line.ends_with(expected), "{line}");
+    }
+
+    #[test]
+    fn the_calendar_has_leap_days() {
+        assert_eq!(calendar(0), "1970/01/01 00:00:00:000");
+        assert_eq!(calendar(951_782_400_000), "2000/02/29 00:00:00:000");
+        assert_eq!(calendar(1_709_251_199_999), "2024/02/29 23:59:59:999");
+        assert_eq!(calendar(1_764_115_200_001), "2025/11/26 00:00:00:001");
     }
 }

@@ -4,10 +4,12 @@
 //! field names on standard output, all else on standard error, and a clean end on SIGINT and SIGTERM.
 
 mod consumer;
+mod copier;
 mod json;
 mod producer;
 
 pub(crate) use self::consumer::VerifyConsumerArgs;
+pub(crate) use self::copier::CopierArgs;
 
 use crate::args::{ClusterArgs, VerifyCommand};
 use crate::failure::Failure;
@@ -16,6 +18,7 @@ pub(crate) async fn run(cluster: ClusterArgs, command: VerifyCommand) -> Result<
     match command {
         VerifyCommand::Producer(args) => producer::run(cluster, args).await,
         VerifyCommand::Consumer(args) => consumer::run(cluster, args).await,
+        VerifyCommand::Copier(args) => copier::run(cluster, args).await,
     }
 }
 

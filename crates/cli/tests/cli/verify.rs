@@ -1,10 +1,11 @@
 //! `klamm verify`.
 
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::Command;
 
 use klamm_testbroker::{ApiKey, ErrorCode, Fault};
 
-use crate::harness::{Broker, interrupt};
+use crate::harness::{Broker, Ended, interrupt, klamm};
 
 /// The lines with this `name`, without their timestamps.
 fn named(output: &str, name: &str) -> Vec<String> {
@@ -109,4 +110,112 @@ fn a_producer_without_end_ends_cleanly_when_asked_to() {
         assert!(seen.lines().all(|line| line.starts_with("{\"timestamp\":")));
     }
     std::fs::remove_file(config).unwrap();
+}
+
+fn copier(broker: &Broker, arguments: &[&str]) -> Command {
+    let bootstrap = broker.broker.bootstrap();
+    let fixed = [
+        "verify",
+        "copier",
+        "--broker-list",
+        &bootstrap,
+        "--input-topic",
+        "orders",
+        "--input-partition",
+        "0",
+        "--output-topic",
+        "copies",
+        "--consumer-group",
+        "copiers",
+        "--transactional-id",
+        "copier-1",
+    ];
+    let mut command = klamm(&fixed);
+    command.args(arguments);
+    command
+}
+
+/// Values in partition 0 of `topic`, committed ones alone.
+fn committed(broker: &Broker, topic: &str) -> Vec<String> {
+    let committed = "isolation.level=read_committed";
+    let read = broker.stdout(&["consume", topic, "-e", "-X", committed], "");
+    read.lines().map(str::to_owned).collect()
+}
+
+/// Fills partition 0 of `orders`.
+fn fill(broker: &Broker, records: usize) -> Vec<String> {
+    // Records of one key go to one partition; this one's is the first of three.
+    let values: Vec<_> = (0..records).map(|at| format!("{at:05}")).collect();
+    let lines: Vec<_> = values.iter().map(|value| format!("f:{value}\n")).collect();
+    broker.stdout(&["produce", "orders", "-K", ":"], &lines.concat());
+    let partitions = broker.stdout(&["consume", "orders", "-e", "-f", r"%p\n"], "");
+    assert!(partitions.lines().all(|partition| partition == "0"));
+    values
+}
+
+fn field<'a>(line: &'a str, name: &str) -> &'a str {
+    let (_, rest) = line
+        .split_once(&format!("\"{name}\":"))
+        .unwrap_or_else(|| panic!("{line}"));
+    rest.split([',', '}']).next().unwrap().trim_matches('"')
+}
+
+#[test]
+fn a_copier_copies_each_record_once_with_aborts_in_between_and_says_how_far_it_is() {
+    for mode in [
+        &["--enable-random-aborts"][..],
+        &["--group-mode", "--use-group-metadata"],
+    ] {
+        let broker = Broker::start();
+        let values = fill(&broker, 300);
+        let mut command = copier(&broker, &["--transaction-size", "17"]);
+        let ended = Ended::from(command.args(mode).output().unwrap());
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert_eq!(committed(&broker, "copies"), values, "{mode:?}");
+        assert_eq!(broker.broker.committed("copiers", "orders", 0), Some(300));
+        let (last, progress): (Vec<_>, Vec<_>) = ended
+            .stdout
+            .lines()
+            .partition(|line| line.starts_with("{\"shutdown_complete\":\"copier-1\","));
+        assert_eq!(last.len(), 1, "{ended:?}");
+        assert_eq!(ended.stdout.lines().last(), Some(last[0]));
+        assert_eq!(field(last[0], "totalProcessed"), "300");
+        assert_eq!(field(last[0], "remaining"), "0");
+        assert!(!progress.is_empty());
+        for line in progress {
+            assert_eq!(field(line, "progress"), "copier-1");
+            assert!(["ProcessLoop", "RebalanceComplete"].contains(&field(line, "stage")));
+            for number in ["totalProcessed", "consumed", "remaining"] {
+                assert!(field(line, number).parse::<i64>().is_ok(), "{line}");
+            }
+        }
+        // Another one goes on where this one ended: there is nothing left.
+        let again = Ended::from(copier(&broker, &[]).output().unwrap());
+        assert_eq!(again.code, Some(0), "{again:?}");
+        assert_eq!(committed(&broker, "copies"), values);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_copier_that_is_told_to_stop_says_goodbye() {
+    for signal in ["-TERM", "-INT"] {
+        let broker = Broker::start();
+        fill(&broker, 3000);
+        let mut copier = copier(&broker, &["--transaction-size", "1"])
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(copier.stdout.take().unwrap()).lines();
+        let first = lines.next().unwrap().unwrap();
+        assert!(first.starts_with("{\"progress\""), "{first}");
+        let pid = copier.id().to_string();
+        let kill = Command::new("kill").args([signal, &pid]).status();
+        assert!(kill.unwrap().success());
+        let last = lines.last().unwrap().unwrap();
+        assert!(last.starts_with("{\"shutdown_complete\""), "{last}");
+        assert!(copier.wait().unwrap().success());
+        let total: usize = field(&last, "totalProcessed").parse().unwrap();
+        assert!(total < 3000);
+        assert_eq!(committed(&broker, "copies").len(), total);
+    }
 }
