@@ -56,6 +56,10 @@ moves:
 bench-net:
     cargo bench --package klamm-benches --bench connection
 
+# Reading across an unclean leader election on three brokers; a minute or two.
+truncation:
+    cargo test --package klamm-tests --test truncation -- --ignored --nocapture
+
 # The record codec beside the message crate's, in one run; arguments pick rows, such as `just bench "100 B none"`.
 bench *arguments:
     cargo bench --package klamm-benches --bench codec -- {{ arguments }}

@@ -196,3 +196,62 @@ async fn offsets_are_found_by_time() -> Outcome {
     assert_eq!(consumer.position(&full).await?, 10);
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_made_anew_is_read_from_its_beginning() -> Outcome {
+    let kafka = Kafka::shared();
+    let topic = kafka.create_topic("anew", 1)?;
+    let client = connect(&kafka.bootstrap()).await;
+    write(&client, &topic, &numbers(0..100)).await;
+    // Nobody else is to create it meanwhile.
+    let builder = client.consumer().allow_auto_create_topics(false);
+    let mut consumer = builder.offset_reset(OffsetReset::Earliest).build().await?;
+    consumer.assign([TopicPartition::new(topic.as_str(), 0)])?;
+    assert_eq!(
+        read_to(&mut consumer, &topic, 100, 100).await,
+        numbers(0..100)
+    );
+    // While it polls, as applications do.
+    let admin = client.admin();
+    let made = async {
+        let deleted = admin.delete_topics([topic.as_str()]).await;
+        deleted.unwrap().all().unwrap();
+        let deadline = std::time::Instant::now() + Duration::from_secs(30);
+        loop {
+            let created = admin
+                .create_topics([klamm::NewTopic::new(&topic).partitions(1)])
+                .await;
+            match created.unwrap().all() {
+                Ok(_) => break,
+                // The name is free when the deletion is through.
+                Err(error) => assert!(std::time::Instant::now() < deadline, "{error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        // Another client: the producer of this one may still know the old topic.
+        let other = connect(&kafka.bootstrap()).await;
+        write(&other, &topic, &numbers(500..520)).await;
+    };
+    let mut read = Vec::new();
+    let reading = async {
+        while read.len() < 20 {
+            let records = consumer
+                .poll_timeout(Duration::from_millis(100))
+                .await
+                .unwrap();
+            for record in &records {
+                read.push(String::from_utf8(record.value.unwrap().to_vec()).unwrap());
+            }
+        }
+    };
+    within(60, "reading what was made anew", async {
+        tokio::join!(made, reading)
+    })
+    .await;
+    assert_eq!(read, numbers(500..520));
+    let position = consumer
+        .position(&TopicPartition::new(topic.as_str(), 0))
+        .await?;
+    assert_eq!(position, 20);
+    Ok(())
+}

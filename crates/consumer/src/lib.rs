@@ -14,14 +14,16 @@ mod consumer;
 mod error;
 mod fetch;
 mod group;
+mod interceptor;
 mod jobs;
 mod offset;
 mod records;
 mod shared;
 
 pub use config::{ConsumerBuilder, ConsumerConfig, IsolationLevel, OffsetReset};
-pub use consumer::{Consumer, PendingCommit};
+pub use consumer::{Consumer, ConsumerStats, MessageStream, PartitionStats, PendingCommit};
 pub use error::Error;
+pub use interceptor::Interceptor;
 pub use klamm_codec::batch::{Header, Headers};
 pub use klamm_net::TopicPartition;
 pub use offset::{OffsetAndMetadata, OffsetAndTimestamp};

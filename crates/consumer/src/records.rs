@@ -160,7 +160,7 @@ pub struct Iter<'a> {
 struct Place<'a> {
     partition: &'a TopicPartition,
     spans: slice::Iter<'a, Span>,
-    payload: &'a Bytes,
+    batch: &'a RecordBatch,
     records: batch::Records<'a>,
     in_span: usize,
 }
@@ -171,7 +171,7 @@ impl<'a> Place<'a> {
         Some(Self {
             partition,
             spans,
-            payload: span.batch.payload(),
+            batch: &span.batch,
             records: span.records(),
             in_span: span.count,
         })
@@ -220,7 +220,7 @@ impl<'a> Iterator for Iter<'a> {
                         value: record.value,
                         headers: record.headers,
                         source: place.partition,
-                        payload: place.payload,
+                        batch: place.batch,
                     });
                 }
             }
@@ -255,10 +255,17 @@ pub struct ConsumerRecord<'a> {
     /// Headers, in the order they were written.
     pub headers: Headers<'a>,
     source: &'a TopicPartition,
-    payload: &'a Bytes,
+    batch: &'a RecordBatch,
 }
 
 impl ConsumerRecord<'_> {
+    /// The epoch of the leader that wrote it, if known; to be stored and committed with the offset
+    /// behind the record (KIP-320).
+    #[must_use]
+    pub fn leader_epoch(&self) -> Option<i32> {
+        leader_epoch(self.batch)
+    }
+
     /// The record for keeping: key, value and headers are reference-counted slices of the bytes
     /// that were fetched, not copies.
     ///
@@ -266,21 +273,20 @@ impl ConsumerRecord<'_> {
     /// for long, copy them instead.
     #[must_use]
     pub fn to_owned(self) -> Message {
-        let slice = |bytes: &[u8]| self.payload.slice_ref(bytes);
-        Message {
-            topic: Arc::clone(&self.source.topic),
-            partition: self.partition,
+        let record = batch::Record {
             offset: self.offset,
             timestamp: self.timestamp,
-            key: self.key.map(slice),
-            value: self.value.map(slice),
-            headers: self
-                .headers
-                .iter()
-                .map(|header| (slice(header.key), header.value.map(slice)))
-                .collect(),
-        }
+            key: self.key,
+            value: self.value,
+            headers: self.headers,
+        };
+        Message::new(self.source, self.batch, &record)
     }
+}
+
+fn leader_epoch(batch: &RecordBatch) -> Option<i32> {
+    let epoch = batch.header().partition_leader_epoch;
+    (epoch >= 0).then_some(epoch)
 }
 
 /// A record that owns its bytes; see [`ConsumerRecord::to_owned`].
@@ -295,12 +301,36 @@ pub struct Message {
     pub offset: i64,
     /// Milliseconds since the Unix epoch.
     pub timestamp: i64,
+    /// The epoch of the leader that wrote it, if known (KIP-320).
+    pub leader_epoch: Option<i32>,
     /// Key.
     pub key: Option<Bytes>,
     /// Value.
     pub value: Option<Bytes>,
     /// Headers: keys (UTF-8 by convention) and values, in order.
     pub headers: Vec<(Bytes, Option<Bytes>)>,
+}
+
+impl Message {
+    /// `record` of `batch`, sharing its bytes.
+    pub(crate) fn new(
+        partition: &TopicPartition,
+        batch: &RecordBatch,
+        record: &batch::Record<'_>,
+    ) -> Self {
+        let slice = |bytes: &[u8]| batch.payload().slice_ref(bytes);
+        let header = |header: batch::Header<'_>| (slice(header.key), header.value.map(slice));
+        Self {
+            topic: Arc::clone(&partition.topic),
+            partition: partition.partition,
+            offset: record.offset,
+            timestamp: record.timestamp,
+            leader_epoch: leader_epoch(batch),
+            key: record.key.map(slice),
+            value: record.value.map(slice),
+            headers: record.headers.iter().map(header).collect(),
+        }
+    }
 }
 
 #[cfg(test)]

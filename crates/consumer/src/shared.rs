@@ -20,7 +20,7 @@ use crate::offset::Offsets;
 pub(crate) struct Shared {
     state: Mutex<State>,
     /// Rings for the application; only one poll waits at a time.
-    pub(crate) application: Notify,
+    pub(crate) application: Arc<Notify>,
     pub(crate) fetcher: Notify,
     pub(crate) coordinator: Notify,
 }
@@ -85,7 +85,7 @@ impl Shared {
         };
         Arc::new(Self {
             state: Mutex::new(state),
-            application: Notify::new(),
+            application: Arc::new(Notify::new()),
             fetcher: Notify::new(),
             coordinator: Notify::new(),
         })

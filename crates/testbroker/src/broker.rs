@@ -156,6 +156,40 @@ impl TestBroker {
         Ok(())
     }
 
+    /// Elects a leader that lacks the records from `offset` on, in a new leader epoch, as
+    /// `unclean.leader.election.enable` allows: they are lost, and the rest of their batch with them.
+    ///
+    /// # Errors
+    /// There is no such partition or node.
+    pub fn elect_unclean(
+        &self,
+        topic: &str,
+        partition: i32,
+        node: i32,
+        offset: i64,
+    ) -> Result<(), TestBrokerError> {
+        let node = self.node(node)?;
+        let mut cluster = self.shared.cluster();
+        let (found, ..) = cluster
+            .partition_mut(topic, partition)
+            .map_err(|_| unknown_partition(topic, partition))?;
+        found.log.truncate(offset);
+        found.move_leader(node);
+        drop(cluster);
+        self.shared.changed.notify_waiters();
+        Ok(())
+    }
+
+    /// How many fetch sessions the nodes keep (KIP-227).
+    pub fn fetch_sessions(&self) -> usize {
+        self.shared.cluster().fetch_sessions.len()
+    }
+
+    /// Has the nodes forget all fetch sessions, as they do when they restart.
+    pub fn forget_fetch_sessions(&self) {
+        self.shared.cluster().fetch_sessions.clear();
+    }
+
     /// Queues a fault for the next request of `api`, or as many as
     /// [`Fault::times`](crate::Fault::times) says. Faults of one API are used in the order of their
     /// injection, at most one per request.

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use crate::coordinator::Coordinator;
 use crate::fault::Faults;
+use crate::fetch_session::FetchSessions;
 use crate::topic::{Partition, Topic, TopicConfig, TopicId, name_is_valid};
 use crate::transaction::{Ending, Transactions};
 
@@ -49,6 +50,7 @@ pub(crate) struct Cluster {
     pub(crate) coordinator: Coordinator,
     pub(crate) transactions: Transactions,
     pub(crate) faults: Faults,
+    pub(crate) fetch_sessions: FetchSessions,
     topics: BTreeMap<String, Topic>,
     topic_names: HashMap<TopicId, String>,
     requests: HashMap<ApiKey, u64>,
@@ -68,6 +70,7 @@ impl Cluster {
             coordinator: Coordinator::default(),
             transactions: Transactions::default(),
             faults: Faults::default(),
+            fetch_sessions: FetchSessions::default(),
             topics: BTreeMap::new(),
             topic_names: HashMap::new(),
             requests: HashMap::new(),

@@ -27,6 +27,7 @@ mod cluster;
 mod connection;
 mod coordinator;
 mod fault;
+mod fetch_session;
 mod group;
 mod log;
 mod producer_state;

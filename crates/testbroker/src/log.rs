@@ -182,6 +182,18 @@ impl Log {
         ))
     }
 
+    /// Loses everything from `offset` on, and the rest of the batch that holds it.
+    pub(crate) fn truncate(&mut self, offset: i64) {
+        let holds = |last: &&Stored| last.header.last_offset() >= offset;
+        while let Some(last) = self.batches.back().filter(holds) {
+            self.bytes -= last.data.len();
+            self.end = last.header.base_offset;
+            self.batches.pop_back();
+        }
+        self.end = self.end.max(self.start);
+        self.epochs.retain(|start| start.offset < self.end);
+    }
+
     fn remember_epoch(&mut self, epoch: i32, offset: i64) {
         if self.latest_epoch().is_none_or(|latest| latest < epoch) {
             self.epochs.push(EpochStart { epoch, offset });

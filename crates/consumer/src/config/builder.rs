@@ -1,5 +1,6 @@
 //! Setting up a consumer step by step.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use klamm_net::Cluster;
@@ -7,6 +8,7 @@ use klamm_net::Cluster;
 use super::{ConsumerConfig, IsolationLevel, OffsetReset};
 use crate::consumer::Consumer;
 use crate::error::Error;
+use crate::interceptor::Interceptor;
 
 /// Builds a [`Consumer`]; whatever is not set has the default of the Java client.
 ///
@@ -79,6 +81,12 @@ impl ConsumerBuilder {
     /// (`client.rack`; none; KIP-392).
     pub fn client_rack(mut self, rack: impl Into<String>) -> Self {
         self.config.client_rack = Some(rack.into());
+        self
+    }
+
+    /// Adds an interceptor, after those that are there (`interceptor.classes`).
+    pub fn interceptor(mut self, interceptor: impl Interceptor + 'static) -> Self {
+        self.config.interceptors.push(Arc::new(interceptor));
         self
     }
 

@@ -3,12 +3,14 @@
 mod builder;
 mod properties;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use builder::ConsumerBuilder;
 use klamm_net::ClientConfig;
 
 use crate::error::Error;
+use crate::interceptor::Interceptor;
 
 /// The longest time that Kafka's properties can express.
 const TIME_MAX: Duration = Duration::from_millis(i32::MAX as u64);
@@ -103,6 +105,9 @@ pub struct ConsumerConfig {
     pub prefetch_bytes: Option<usize>,
     /// Verify the CRC-32C of every batch (`check.crcs`; true).
     pub check_crcs: bool,
+    /// Who sees what is handed out and what is committed, in this order (`interceptor.classes`;
+    /// none).
+    pub interceptors: Vec<Arc<dyn Interceptor>>,
     /// Asking for a missing topic may create it, with the broker's defaults
     /// (`allow.auto.create.topics`; true). A misspelt name then becomes a topic.
     pub allow_auto_create_topics: bool,
@@ -133,6 +138,7 @@ impl Default for ConsumerConfig {
             partition_fetch_max_bytes: 1 << 20,
             prefetch_bytes: None,
             check_crcs: true,
+            interceptors: Vec::new(),
             allow_auto_create_topics: true,
             default_api_timeout: None,
         }

@@ -40,6 +40,7 @@ impl ConsumerConfig {
                 default.partition_fetch_max_bytes,
             ),
             prefetch_bytes: None,
+            interceptors: Vec::new(),
             check_crcs: properties.bool("check.crcs").unwrap_or(default.check_crcs),
             allow_auto_create_topics: properties
                 .bool("allow.auto.create.topics")

@@ -7,9 +7,13 @@ mod commit;
 mod lookup;
 mod poll;
 mod seek;
+mod stats;
+mod stream;
 mod transactional;
 
 pub use commit::PendingCommit;
+pub use stats::{ConsumerStats, PartitionStats};
+pub use stream::MessageStream;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -58,6 +62,8 @@ pub struct Consumer {
     consumed: Vec<Consumed>,
     /// Bytes handed out since then.
     released: usize,
+    /// Records handed out in all.
+    records: u64,
     /// Version of the positions that `drains` were last compared with.
     version: u64,
     opener: Opener,
@@ -104,6 +110,7 @@ impl Consumer {
             parked: Vec::new(),
             consumed: Vec::new(),
             released: 0,
+            records: 0,
             opener: Opener {
                 check_crcs: config.check_crcs,
                 decompressor: Decompressor::default(),
@@ -287,6 +294,7 @@ fn coordinator(
         member: Arc::new(member.clone()),
         auto_commit: config.auto_commits().then_some(config.auto_commit_interval),
         allow_auto_create_topics: config.allow_auto_create_topics,
+        interceptors: config.interceptors.clone(),
         default_api_timeout: config
             .default_api_timeout
             .unwrap_or(cluster.config().default_api_timeout),

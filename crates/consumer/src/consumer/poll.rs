@@ -67,13 +67,17 @@ impl Consumer {
             // Without a record there were only markers, empty batches or a fault: look again.
             let records = self.collect();
             if !records.is_empty() {
+                self.count_records(records.len());
+                for interceptor in &self.config.interceptors {
+                    interceptor.on_consume(&records);
+                }
                 return Ok(Some(records));
             }
         }
     }
 
     /// The part of a poll under the lock. False if a rebalance comes first.
-    fn begin_poll(&mut self) -> Result<bool, Error> {
+    pub(super) fn begin_poll(&mut self) -> Result<bool, Error> {
         let now = Instant::now();
         self.flush();
         let mut state = self.shared.lock();
@@ -81,7 +85,9 @@ impl Consumer {
         if let Some(fatal) = &state.group.fatal {
             return Err(fatal.clone());
         }
-        state.fetch.settle();
+        if state.fetch.settle() {
+            self.shared.fetcher.notify_one();
+        }
         // Also if there is an error: one that stays must not keep the group waiting.
         let rebalances = state.group.wants_poll;
         if rebalances {
@@ -121,26 +127,28 @@ impl Consumer {
             let before = drain.position();
             let spans = drain.take(left, &mut self.opener);
             if drain.position() != before {
-                self.consumed.push(Consumed {
-                    partition: drain.partition().clone(),
-                    epoch: drain.epoch(),
-                    position: Position {
-                        offset: drain.position(),
-                        leader_epoch: drain.leader_epoch(),
-                    },
-                });
+                self.consumed.push(consumed(&drain));
             }
             left -= records.add(drain.partition(), spans);
-            if let Some(error) = drain.failed() {
-                let error = error.clone();
-                self.fail(&drain, error);
-            } else if drain.is_done() {
-                self.released += drain.budgeted();
-            } else {
-                self.drains.push_front(drain);
-            }
+            self.put_back(drain);
         }
         records
+    }
+
+    /// Keeps what is left of `drain` for the next time.
+    pub(super) fn put_back(&mut self, drain: Drain) {
+        if let Some(error) = drain.failed() {
+            let error = error.clone();
+            self.fail(&drain, error);
+        } else if drain.is_done() {
+            self.released += drain.budgeted();
+        } else {
+            self.drains.push_front(drain);
+        }
+    }
+
+    pub(super) const fn count_records(&mut self, count: usize) {
+        self.records += count as u64;
     }
 
     /// Nothing of the partition is handed out any more until the application seeks.
@@ -172,13 +180,25 @@ impl Consumer {
     }
 }
 
+/// How far the application was given the partition of `drain`.
+pub(super) fn consumed(drain: &Drain) -> Consumed {
+    Consumed {
+        partition: drain.partition().clone(),
+        epoch: drain.epoch(),
+        position: Position {
+            offset: drain.position(),
+            leader_epoch: drain.leader_epoch(),
+        },
+    }
+}
+
 /// The application waits inside of poll: its poll interval stands still.
-struct Waiting {
+pub(super) struct Waiting {
     shared: Arc<Shared>,
 }
 
 impl Waiting {
-    fn begin(shared: &Arc<Shared>) -> Self {
+    pub(super) fn begin(shared: &Arc<Shared>) -> Self {
         shared.lock().group.polling = true;
         Self {
             shared: Arc::clone(shared),

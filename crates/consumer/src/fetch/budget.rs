@@ -34,7 +34,6 @@ impl Budget {
     }
 
     /// Bytes that were fetched and not yet handed out.
-    #[cfg(test)]
     pub(crate) const fn buffered(&self) -> usize {
         self.buffered
     }

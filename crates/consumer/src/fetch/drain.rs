@@ -84,17 +84,24 @@ impl Drain {
     pub(crate) fn take(&mut self, most: usize, opener: &mut Opener) -> Vec<Span> {
         let mut spans = Vec::new();
         let mut taken = 0;
-        while taken < most && self.failed.is_none() {
-            match self.next_span(most - taken, opener) {
-                Ok(Some(span)) => {
-                    taken += span.count;
-                    if span.count > 0 {
-                        spans.push(span);
-                    }
-                }
+        while taken < most
+            && let Some(span) = self.take_span(most - taken, opener)
+        {
+            taken += span.count;
+            spans.push(span);
+        }
+        spans
+    }
+
+    /// The next records of one batch, at most `most`; none at the end or before an error.
+    pub(crate) fn take_span(&mut self, most: usize, opener: &mut Opener) -> Option<Span> {
+        while self.failed.is_none() {
+            match self.next_span(most, opener) {
+                Ok(Some(span)) if span.count > 0 => return Some(span),
+                Ok(Some(_)) => {}
                 Ok(None) => {
                     self.done = true;
-                    break;
+                    return None;
                 }
                 Err(reason) => {
                     self.failed = Some(Error::Corrupt {
@@ -105,7 +112,15 @@ impl Drain {
                 }
             }
         }
-        spans
+        None
+    }
+
+    /// Takes back what is left of the span that was taken last: the records from `offset` on, which
+    /// begin at `start`.
+    pub(crate) fn take_back(&mut self, batch: RecordBatch, start: RecordCursor, offset: i64) {
+        self.open = Some((batch, start));
+        self.position = offset;
+        self.done = false;
     }
 
     /// Why nothing more can be read.
@@ -333,6 +348,21 @@ mod tests {
         let second = drain.take(5, &mut opener());
         assert_eq!(offsets(&second), [5, 6]);
         assert_eq!((drain.position(), drain.is_done()), (7, true));
+    }
+
+    #[test]
+    fn what_is_taken_back_is_handed_out_again() {
+        let mut drain = drain(0, joined(&[batch(0, 3), batch(3, 2)]));
+        let span = drain.take_span(10, &mut opener()).unwrap();
+        let mut records = span.batch.records_from(span.start);
+        records.next().unwrap().unwrap();
+        let rest = records.cursor();
+        drain.take_back(span.batch.clone(), rest, 1);
+        assert_eq!(drain.position(), 1);
+        assert_eq!(offsets(&drain.take(10, &mut opener())), [1, 2, 3, 4]);
+        // From the last span, too.
+        let span = drain.take_span(1, &mut opener());
+        assert!(span.is_none() && drain.is_done());
     }
 
     #[test]

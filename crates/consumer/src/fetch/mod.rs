@@ -14,6 +14,7 @@ mod request;
 mod response;
 mod session;
 mod state;
+mod stats;
 pub(crate) mod task;
 #[cfg(test)]
 pub(crate) mod testing;

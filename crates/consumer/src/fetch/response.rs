@@ -60,10 +60,12 @@ impl FetchState {
         let is_complete =
             plan.session.epoch != 0 || named.sum::<usize>() >= plan.session.tell.len();
         let node = self.nodes.entry(plan.node).or_default();
-        let of_session = code == ErrorCode::FETCH_SESSION_ID_NOT_FOUND
-            || code == ErrorCode::INVALID_FETCH_SESSION_EPOCH;
+        // The next request cures these at once; but not if it was such a request that failed.
+        let is_curable = plan.session.epoch != 0
+            && (code == ErrorCode::FETCH_SESSION_ID_NOT_FOUND
+                || code == ErrorCode::INVALID_FETCH_SESSION_EPOCH);
         if !node.session.handle_response(id, code, is_complete) {
-            if !of_session {
+            if !is_curable {
                 self.fetch_failed(now, plan.node);
                 effects.refresh = true;
             }

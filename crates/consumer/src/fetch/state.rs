@@ -339,10 +339,11 @@ impl FetchState {
     }
 
     /// Puts right what was found wrong with fetch positions, now that it is known how far the
-    /// application got. Comes first in a poll, after [`flush`](Self::flush).
-    pub(crate) fn settle(&mut self) {
+    /// application got. Comes first in a poll, after [`flush`](Self::flush). True if there is
+    /// something to plan.
+    pub(crate) fn settle(&mut self) -> bool {
         if self.troubled.is_empty() {
-            return;
+            return false;
         }
         for partition in std::mem::take(&mut self.troubled) {
             let Some(state) = self.partitions.get(&partition) else {
@@ -353,6 +354,7 @@ impl FetchState {
                 self.settle_one(partition, trouble, consumed, is_drained);
             }
         }
+        true
     }
 
     fn settle_one(

@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use klamm_codec::ErrorCode;
 use klamm_codec::api::{ApiKey, Request};
-use klamm_codec::fetch_response::FetchResponse;
+use klamm_codec::fetch_response::{FetchResponse, NodeEndpoint};
 use klamm_codec::frame::response_body;
 use klamm_codec::messages::{FetchRequest, encode_request};
-use klamm_net::{Cluster, ClusterSnapshot, Lane, NodeId, TopicPartition};
+use klamm_net::{
+    Broker, Cluster, ClusterSnapshot, HostPort, Lane, LeaderHint, NodeId, TopicPartition,
+};
 use tokio::time::{Instant, sleep_until};
 
 use super::Position;
@@ -224,6 +226,18 @@ impl Fetcher {
     }
 
     fn act_on(&self, effects: Effects) {
+        if !effects.leaders.is_empty() {
+            let hint = |(at, leader, leader_epoch): (TopicPartition, _, _)| LeaderHint {
+                topic: at.topic,
+                partition: at.partition,
+                leader,
+                leader_epoch,
+            };
+            let hints: Vec<_> = effects.leaders.into_iter().map(hint).collect();
+            let endpoints = effects.endpoints.into_iter().filter_map(broker);
+            self.cluster
+                .leader_hints(&hints, &endpoints.collect::<Vec<_>>());
+        }
         if effects.refresh {
             self.cluster.request_refresh();
         }
@@ -231,6 +245,18 @@ impl Fetcher {
             self.shared.application.notify_one();
         }
     }
+}
+
+/// A broker that a response named, if its port is one.
+fn broker(endpoint: NodeEndpoint) -> Option<Broker> {
+    Some(Broker {
+        node: NodeId(endpoint.node_id),
+        address: HostPort {
+            host: endpoint.host,
+            port: endpoint.port.try_into().ok()?,
+        },
+        rack: None,
+    })
 }
 
 impl View {

@@ -23,6 +23,7 @@ use super::classic::ClassicMember;
 use super::exchange::Exchange;
 use crate::assign::PartitionCounts;
 use crate::error::Error;
+use crate::interceptor::Interceptor;
 use crate::jobs::Jobs;
 use crate::offset::{Offsets, commit};
 use crate::shared::{Commit, Shared};
@@ -35,6 +36,7 @@ pub(crate) struct CoordinatorSettings {
     pub(crate) auto_commit: Option<Duration>,
     pub(crate) allow_auto_create_topics: bool,
     pub(crate) default_api_timeout: Duration,
+    pub(crate) interceptors: Vec<Arc<dyn Interceptor>>,
 }
 
 /// Who asked for a commit.
@@ -46,6 +48,16 @@ enum Origin {
     Rebalance(Offsets),
     /// The end of the consumer.
     Close(Offsets),
+}
+
+impl Origin {
+    /// What is to be committed.
+    fn offsets(&self) -> &Offsets {
+        match self {
+            Self::Application(commit) => &commit.offsets,
+            Self::Auto(offsets) | Self::Rebalance(offsets) | Self::Close(offsets) => offsets,
+        }
+    }
 }
 
 /// What a request brought.
@@ -401,6 +413,11 @@ impl Coordinator {
             }
             Event::Committed(origin, generation, result) => {
                 self.committing = false;
+                if result.is_ok() {
+                    for interceptor in &self.settings.interceptors {
+                        interceptor.on_commit(origin.offsets());
+                    }
+                }
                 let result = result.map_err(|error| {
                     let refused = error
                         .code()

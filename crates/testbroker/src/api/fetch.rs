@@ -1,4 +1,4 @@
-//! Fetch, without sessions: a broker may answer every request in full (KIP-227).
+//! Fetch.
 
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use super::{Call, Reply, Serve, millis, text};
 use crate::cluster::Cluster;
 use crate::fault::Target;
+use crate::fetch_session::Reading as SessionReading;
 use crate::producer_state::Aborted;
 use crate::topic::{Partition, TopicId};
 
@@ -22,20 +23,25 @@ const READ_COMMITTED: i8 = 1;
 
 impl Serve for FetchRequest {
     async fn serve(self, call: &Call<'_>) -> Reply<FetchResponse> {
-        // Epoch 0 asks for a new session, -1 for none; all else goes on with one, and there are
-        // none.
-        if call.version >= 7 && self.session_epoch != 0 && self.session_epoch != -1 {
-            let code = ResponseError::FetchSessionIdNotFound.code();
-            return Reply::Answer(FetchResponse::default().with_error_code(code));
-        }
-        let deadline = Instant::now() + millis(self.max_wait_ms);
+        let begun = {
+            let sessions = &mut call.shared.cluster().fetch_sessions;
+            sessions.begin(call.peer.node, call.version, &self)
+        };
+        let reading = match begun {
+            Ok(reading) => reading,
+            Err(error) => {
+                return Reply::Answer(FetchResponse::default().with_error_code(error.code()));
+            }
+        };
+        let request = self.with_topics(reading.topics.clone());
+        let deadline = Instant::now() + millis(request.max_wait_ms);
         loop {
             let mut changed = std::pin::pin!(call.shared.changed.notified());
             // From here on no change is missed, also one between the reading and the waiting.
             changed.as_mut().enable();
-            let read = read(&call.shared.cluster(), call, &self);
-            if read.is_enough || Instant::now() >= deadline {
-                return Reply::Answer(read.response);
+            let is_late = Instant::now() >= deadline;
+            if let Some(response) = answer(call, &request, &reading, is_late) {
+                return Reply::Answer(response);
             }
             tokio::select! {
                 () = changed => {}
@@ -52,8 +58,9 @@ impl Serve for FetchRequest {
                 .map(|partition| failed(partition.partition, code));
             topic_response(topic).with_partitions(partitions.collect())
         };
+        let topics = self.all_topics(&call.shared.cluster());
         let response =
-            FetchResponse::default().with_responses(self.topics.iter().map(refused).collect());
+            FetchResponse::default().with_responses(topics.iter().map(refused).collect());
         // These are said of sessions, not of partitions.
         let of_session = [
             ResponseError::FetchSessionIdNotFound.code(),
@@ -67,7 +74,7 @@ impl Serve for FetchRequest {
     }
 
     fn touches(&self, cluster: &Cluster, target: &Target) -> bool {
-        self.topics.iter().any(|topic| {
+        self.all_topics(cluster).iter().any(|topic| {
             let is_named = topic.topic.as_str() == target.topic
                 || cluster.topic_name(TopicId(topic.topic_id.into_bytes())) == Some(&target.topic);
             is_named
@@ -77,6 +84,43 @@ impl Serve for FetchRequest {
                     .any(|partition| partition.partition == target.partition)
         })
     }
+}
+
+/// What a request reads besides what it names.
+trait InSession {
+    /// The topics it names, and those of its session.
+    fn all_topics(&self, cluster: &Cluster) -> Vec<FetchTopic>;
+}
+
+impl InSession for FetchRequest {
+    fn all_topics(&self, cluster: &Cluster) -> Vec<FetchTopic> {
+        let mut topics = self.topics.clone();
+        if self.session_epoch > 0 {
+            topics.extend(cluster.fetch_sessions.topics(self.session_id));
+        }
+        topics
+    }
+}
+
+/// The answer, if there is nothing to wait for.
+fn answer(
+    call: &Call<'_>,
+    request: &FetchRequest,
+    reading: &SessionReading,
+    is_late: bool,
+) -> Option<FetchResponse> {
+    let mut cluster = call.shared.cluster();
+    let read = read(&cluster, call, request);
+    if !read.is_enough && !is_late {
+        return None;
+    }
+    let mut response = read.response;
+    let sessions = &mut cluster.fetch_sessions;
+    sessions.end(reading, &mut response.responses);
+    if call.version >= 7 {
+        response.session_id = reading.session;
+    }
+    Some(response)
 }
 
 struct Read {
