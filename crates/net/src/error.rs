@@ -20,6 +20,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A text that is no topic id.
+    #[error(
+        "{text:?} is no topic id: it has 22 letters, digits, - and _, as Kafka's tools print it"
+    )]
+    InvalidTopicId {
+        /// The text.
+        text: String,
+    },
     /// No connection could be made.
     #[error(
         "cannot connect to {address}: {source}; is a Kafka broker listening there, and is the address right?"
@@ -259,6 +267,7 @@ impl Error {
             Self::Bootstrap { .. }
             | Self::Security { .. }
             | Self::Authentication { .. }
+            | Self::InvalidTopicId { .. }
             | Self::UnsupportedVersion { .. }
             | Self::UnsupportedFeature { .. }
             | Self::BrokerTooOld { .. }
