@@ -46,6 +46,7 @@ pub use route::{Route, Verdict};
 pub use sasl::{
     AuthenticationFailure, BearerToken, Sasl, SaslError, SaslFuture, SaslMechanism, SaslMessage,
     SaslPeer, SaslSession, SaslStep, TokenError, TokenFuture, TokenProvider, TokenRefresh,
+    scram_salted_password,
 };
 pub use secret::Secret;
 pub use security::Security;

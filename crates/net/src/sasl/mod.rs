@@ -28,6 +28,7 @@ pub use mechanism::{
 };
 pub use oauth_bearer::{BearerToken, TokenError, TokenFuture, TokenProvider};
 pub use refresh::TokenRefresh;
+pub use scram::scram_salted_password;
 
 use self::oauth_bearer::OAuthBearer;
 use self::plain::Plain;

@@ -40,7 +40,12 @@ impl Algorithm {
     }
 
     /// `Hi` of RFC 5802, which is PBKDF2 with HMAC.
-    fn salted_password(self, password: &str, salt: &[u8], iterations: u32) -> Zeroizing<Vec<u8>> {
+    pub(super) fn salted_password(
+        self,
+        password: &str,
+        salt: &[u8],
+        iterations: u32,
+    ) -> Zeroizing<Vec<u8>> {
         let password = password.as_bytes();
         match self {
             Self::Sha256 => {

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
 
 use self::client::{Client, ServerFirst};
 pub(super) use self::crypto::Algorithm;
@@ -25,6 +26,30 @@ use crate::secret::Secret;
 const ITERATIONS: RangeInclusive<u32> = 4096..=1_000_000;
 /// Random bytes in a nonce.
 const NONCE_BYTES: usize = 24;
+
+/// What a broker is given instead of a password (KIP-554): random bytes, and what the password comes
+/// to with them after `iterations` rounds of SCRAM-SHA-256, or SCRAM-SHA-512 if `is_512`.
+///
+/// # Errors
+/// [`SaslError`] if the operating system gives no random bytes.
+pub fn scram_salted_password(
+    password: &Secret,
+    iterations: u32,
+    is_512: bool,
+) -> Result<(Vec<u8>, Zeroizing<Vec<u8>>), SaslError> {
+    let mut salt = vec![0; NONCE_BYTES];
+    getrandom::fill(&mut salt).map_err(|error| {
+        let reason = format!("the operating system gives no random bytes: {error}");
+        SaslError::new(AuthenticationFailure::NoCredentials, reason)
+    })?;
+    let algorithm = if is_512 {
+        Algorithm::Sha512
+    } else {
+        Algorithm::Sha256
+    };
+    let salted = algorithm.salted_password(password.expose(), &salt, iterations);
+    Ok((salt, salted))
+}
 
 #[derive(Clone)]
 pub(super) struct Scram {
