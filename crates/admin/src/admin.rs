@@ -13,6 +13,7 @@ use tokio::time::Instant;
 #[derive(Clone, Debug)]
 pub struct Admin {
     pub(crate) cluster: Cluster,
+    pub(crate) retries: u32,
     timeout: Duration,
 }
 
@@ -21,7 +22,11 @@ impl Admin {
     #[must_use]
     pub fn new(cluster: Cluster) -> Self {
         let timeout = cluster.config().default_api_timeout;
-        Self { cluster, timeout }
+        Self {
+            cluster,
+            retries: u32::MAX,
+            timeout,
+        }
     }
 
     /// The same admin, whose calls take at most `timeout`, retries included. Default:
@@ -29,6 +34,15 @@ impl Admin {
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// The same admin, whose calls ask at most `retries` times again about what failed for a moment,
+    /// within the timeout (`retries`). Default: without limit. Lookups of leaders and coordinators
+    /// do not count.
+    #[must_use]
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.retries = retries;
         self
     }
 

@@ -2,17 +2,17 @@
 
 use klamm_codec::{ApiKey, ErrorCode};
 
-/// A failure of an admin call, or of its part about one topic.
+/// A failure of an admin call, or of its part about one thing: a topic, a group, a partition.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The broker refused what was asked for one topic.
-    #[error("{api} failed for topic {topic}: {code}{}{}", said(.message.as_deref()), outcome(*.earlier_attempt_unanswered))]
-    Topic {
+    /// The broker refused what was asked.
+    #[error("{api} failed for {what}: {code}{}{}", said(.message.as_deref()), outcome(*.earlier_attempt_unanswered))]
+    Refused {
         /// Api of the request.
         api: ApiKey,
-        /// Topic name.
-        topic: String,
+        /// What it was about, such as `topic orders`.
+        what: String,
         /// The broker's error code.
         code: ErrorCode,
         /// The broker's own words, if it had any.
@@ -21,25 +21,31 @@ pub enum Error {
         /// carried out: the refusal of a topic that exists already may be about this call's own.
         earlier_attempt_unanswered: bool,
     },
-    /// The broker answered, but not about this topic.
-    #[error("the broker's answer to {api} says nothing about topic {topic}")]
+    /// The broker answered, but not about this.
+    #[error("the broker's answer to {api} says nothing about {what}")]
     Unanswered {
         /// Api of the request.
         api: ApiKey,
-        /// Topic name.
-        topic: String,
+        /// What was asked about, such as `topic orders`.
+        what: String,
     },
-    /// A topic was left to the broker's defaults, which this broker does not offer.
-    #[error(
-        "topic {topic} has no {missing}, and {broker} cannot choose it (Kafka does from 2.4 on, KIP-464): set it"
-    )]
-    DefaultsUnsupported {
-        /// Topic name.
-        topic: String,
+    /// The broker is too old for what was asked.
+    #[error("{broker} is too old for {what}: Kafka has it from {since} on")]
+    Unsupported {
+        /// What it does not have.
+        what: String,
         /// Broker, by address.
         broker: String,
-        /// What has to be set.
-        missing: &'static str,
+        /// The first version that has it, with its KIP.
+        since: &'static str,
+    },
+    /// The arguments make no sense; nothing was asked of a broker.
+    #[error("{what}: {reason}")]
+    Invalid {
+        /// Which argument.
+        what: String,
+        /// What is wrong with it.
+        reason: String,
     },
     /// The call did not get through.
     #[error(transparent)]
@@ -59,13 +65,54 @@ fn outcome(earlier_attempt_unanswered: bool) -> &'static str {
 }
 
 impl Error {
+    pub(crate) fn refused(api: ApiKey, what: impl Into<String>, code: ErrorCode) -> Self {
+        Self::Refused {
+            api,
+            what: what.into(),
+            code,
+            message: None,
+            earlier_attempt_unanswered: false,
+        }
+    }
+
+    pub(crate) fn invalid(what: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Invalid {
+            what: what.into(),
+            reason: reason.into(),
+        }
+    }
+
+    /// Whether a broker has spoken about what was asked.
+    pub(crate) fn is_answer(&self) -> bool {
+        matches!(self, Self::Refused { .. } | Self::Unanswered { .. })
+    }
+
+    /// Whether a request was sent whose answer never came.
+    pub(crate) fn is_unanswered_attempt(&self) -> bool {
+        matches!(self, Self::Net(error) if error.may_have_been_processed())
+    }
+
+    /// Whether it only says that the time of the call is over.
+    pub(crate) fn is_deadline(&self) -> bool {
+        matches!(self, Self::Net(klamm_net::Error::DeadlineExceeded { .. }))
+    }
+
+    /// Whether the broker does not have the API, or not in a version that klamm speaks.
+    #[must_use]
+    pub fn is_unsupported(&self) -> bool {
+        matches!(
+            self,
+            Self::Unsupported { .. } | Self::Net(klamm_net::Error::UnsupportedVersion { .. })
+        ) || self.code() == Some(ErrorCode::UNSUPPORTED_VERSION)
+    }
+
     /// Whether the same call may succeed later, without anybody changing anything.
     #[must_use]
     pub fn is_retriable(&self) -> bool {
         match self {
-            Self::Topic { code, .. } => code.is_retriable() || *code == ErrorCode::NOT_CONTROLLER,
-            Self::Unanswered { .. } | Self::DefaultsUnsupported { .. } => false,
+            Self::Refused { code, .. } => code.is_retriable(),
             Self::Net(error) => error.is_retriable(),
+            Self::Unanswered { .. } | Self::Unsupported { .. } | Self::Invalid { .. } => false,
         }
     }
 
@@ -73,9 +120,9 @@ impl Error {
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         match self {
-            Self::Topic { code, .. } => *code == ErrorCode::REQUEST_TIMED_OUT,
-            Self::Unanswered { .. } | Self::DefaultsUnsupported { .. } => false,
+            Self::Refused { code, .. } => *code == ErrorCode::REQUEST_TIMED_OUT,
             Self::Net(error) => error.is_timeout(),
+            Self::Unanswered { .. } | Self::Unsupported { .. } | Self::Invalid { .. } => false,
         }
     }
 
@@ -89,9 +136,9 @@ impl Error {
     #[must_use]
     pub fn code(&self) -> Option<ErrorCode> {
         match self {
-            Self::Topic { code, .. } => Some(*code),
-            Self::Unanswered { .. } | Self::DefaultsUnsupported { .. } => None,
+            Self::Refused { code, .. } => Some(*code),
             Self::Net(error) => error.code(),
+            Self::Unanswered { .. } | Self::Unsupported { .. } | Self::Invalid { .. } => None,
         }
     }
 
@@ -99,13 +146,13 @@ impl Error {
     #[must_use]
     pub fn may_have_been_processed(&self) -> bool {
         match self {
-            Self::Topic {
+            Self::Refused {
                 code,
                 earlier_attempt_unanswered,
                 ..
             } => *earlier_attempt_unanswered || *code == ErrorCode::REQUEST_TIMED_OUT,
             Self::Unanswered { .. } => true,
-            Self::DefaultsUnsupported { .. } => false,
+            Self::Unsupported { .. } | Self::Invalid { .. } => false,
             Self::Net(error) => error.may_have_been_processed(),
         }
     }

@@ -63,10 +63,7 @@ async fn an_old_broker_is_not_asked_for_defaults_that_it_does_not_have() {
         ),
     ] {
         let error = admin.create_topics([topic]).await.unwrap_err();
-        assert!(
-            matches!(error, Error::DefaultsUnsupported { .. }),
-            "{error}"
-        );
+        assert!(matches!(error, Error::Unsupported { .. }), "{error}");
         assert!(error.to_string().contains(missing), "{error}");
     }
     assert_eq!(broker.requests(ApiKey::CREATE_TOPICS), 0);

@@ -80,9 +80,9 @@ async fn one_failure_hides_no_success() {
     let results = admin.create_topics(topics).await.unwrap();
     let outcomes: Vec<_> = results
         .iter()
-        .map(|topic| {
-            let code = topic.result.as_ref().err().and_then(Error::code);
-            (topic.name.as_str(), code)
+        .map(|(name, result)| {
+            let code = result.as_ref().err().and_then(Error::code);
+            (name.as_str(), code)
         })
         .collect();
     let exists = Some(ErrorCode::TOPIC_ALREADY_EXISTS);

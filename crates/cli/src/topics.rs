@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 use klamm::config::Role;
-use klamm::{Admin, NewTopic, TopicResults};
+use klamm::{Admin, NewTopic, Results};
 
 use crate::args::{ClusterArgs, CreateArgs, TopicsCommand};
 use crate::failure::{Failure, note};
@@ -93,13 +93,13 @@ async fn describe(admin: &Admin, topics: Vec<String>) -> Result<(), Failure> {
 
 /// Prints what became of each topic; fails if one failed, after all have been told of.
 fn report<T>(
-    results: TopicResults<T>,
+    results: Results<String, T>,
     mut line: impl FnMut(&str, T) -> String,
 ) -> Result<(), Failure> {
     let mut failures = Vec::new();
-    for topic in results {
-        match topic.result {
-            Ok(value) => print(&line(&topic.name, value))?,
+    for (name, result) in results {
+        match result {
+            Ok(value) => print(&line(&name, value))?,
             Err(error) => failures.push(error.to_string()),
         }
     }

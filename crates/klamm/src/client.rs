@@ -4,10 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use klamm_admin::Admin;
+use klamm_admin::{Admin, EnsuredTopic, GroupLag, NewTopic, Results};
 use klamm_consumer::{ConsumerBuilder, ConsumerConfig};
 use klamm_net::config::{PropertySet, Role};
-use klamm_net::{Backoff, ClientConfig, ClientStats, Cluster, Connector, Sasl};
+use klamm_net::{Backoff, ClientConfig, ClientStats, Cluster, ClusterSnapshot, Connector, Sasl};
 use klamm_producer::ProducerBuilder;
 
 use crate::error::Error;
@@ -120,6 +120,69 @@ impl Client {
     #[must_use]
     pub fn admin(&self) -> Admin {
         self.admin.clone()
+    }
+
+    /// An admin with the properties of admins among these; those of the client alone have no effect
+    /// here.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with everything that is wrong with them.
+    pub fn admin_from_properties<K: AsRef<str>, V: AsRef<str>>(
+        &self,
+        properties: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<Admin, Error> {
+        let set = PropertySet::parse(Role::Admin, properties)?;
+        let mut admin = self.admin();
+        if let Some(retries) = set.i32("retries") {
+            admin = admin.retries(u32::try_from(retries).unwrap_or(0));
+        }
+        if let Some(timeout) = set.duration_ms("default.api.timeout.ms") {
+            admin = admin.timeout(timeout);
+        }
+        Ok(admin)
+    }
+
+    /// Asks any broker for a sign of life, for `timeout` at most; gives how long it took.
+    ///
+    /// # Errors
+    /// [`Error::Admin`] with the reason why there was none.
+    pub async fn ping(&self, timeout: Duration) -> Result<Duration, Error> {
+        Ok(self.admin().timeout(timeout).ping().await?)
+    }
+
+    /// Whether there is such a topic that this client may see; nothing is created by asking.
+    ///
+    /// # Errors
+    /// [`Error::Admin`].
+    pub async fn topic_exists(&self, name: &str) -> Result<bool, Error> {
+        Ok(self.admin().topic_exists(name).await?)
+    }
+
+    /// Creates those of the topics that are missing and compares those that are there; see
+    /// [`Admin::ensure_topics`].
+    ///
+    /// # Errors
+    /// [`Error::Admin`].
+    pub async fn ensure_topics(
+        &self,
+        topics: impl IntoIterator<Item = NewTopic>,
+    ) -> Result<Results<String, EnsuredTopic>, Error> {
+        Ok(self.admin().ensure_topics(topics).await?)
+    }
+
+    /// How far a group is behind, whole and by partition; see [`Admin::group_lag`].
+    ///
+    /// # Errors
+    /// [`Error::Admin`].
+    pub async fn group_lag(&self, group: &str) -> Result<GroupLag, Error> {
+        Ok(self.admin().group_lag(group).await?)
+    }
+
+    /// The cluster as this client knows it now: brokers, controller, and the topics that its
+    /// producers and consumers use. Never waits; [`Admin::describe_cluster`] asks anew.
+    #[must_use]
+    pub fn cluster_snapshot(&self) -> Arc<ClusterSnapshot> {
+        self.cluster.snapshot()
     }
 }
 

@@ -70,7 +70,7 @@ pub use klamm_producer as producer;
 pub use client::{Client, ClientBuilder};
 pub use error::Error;
 pub use exactly_once::ExactlyOnce;
-pub use klamm_admin::{Admin, ErrorCode, NewTopic, NodeId, TopicId, TopicResult, TopicResults};
+pub use klamm_admin::{Admin, ErrorCode, NewTopic, NodeId, Results, TopicId};
 pub use klamm_consumer::{
     Consumer, ConsumerBuilder, ConsumerRecord, IsolationLevel, Message, OffsetReset, Records,
 };

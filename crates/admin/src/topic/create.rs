@@ -1,18 +1,19 @@
 //! Creating topics.
 
-use std::future::{Future, IntoFuture};
-use std::pin::Pin;
+use std::collections::HashMap;
 
-use klamm_codec::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
-use klamm_codec::messages::{CreateTopicsRequest, CreateTopicsResponse, StrBytes};
-use klamm_codec::{ApiKey, ErrorCode};
-use klamm_net::{Connection, Lane, TopicId};
-use tokio::time::Instant;
+use klamm_codec::messages::create_topics_request::{
+    CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
+};
+use klamm_codec::messages::{BrokerId, CreateTopicsRequest, CreateTopicsResponse};
+use klamm_net::{NodeId, TopicId};
 
-use super::{TopicResults, topic_name};
 use crate::admin::Admin;
-use crate::driver::{Answers, Attempt, TopicAnswer, call_controller};
+use crate::awaitable::awaitable;
+use crate::driver::{Answers, Batch, Call, Target, drive};
 use crate::error::Error;
+use crate::results::Results;
+use crate::wire::{text, topic_id, topic_name};
 
 /// The number on the wire that leaves a choice to the broker (KIP-464).
 const BROKER_DEFAULT: i16 = -1;
@@ -31,10 +32,11 @@ const BROKER_DEFAULT_VERSION: i16 = 4;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct NewTopic {
-    name: String,
+    pub(super) name: String,
     partitions: Option<i32>,
     replication_factor: Option<i16>,
-    configs: Vec<(String, String)>,
+    assignments: Vec<Vec<NodeId>>,
+    pub(super) configs: Vec<(String, String)>,
 }
 
 impl NewTopic {
@@ -44,6 +46,7 @@ impl NewTopic {
             name: name.into(),
             partitions: None,
             replication_factor: None,
+            assignments: Vec::new(),
             configs: Vec::new(),
         }
     }
@@ -62,14 +65,35 @@ impl NewTopic {
         self
     }
 
+    /// The brokers of each partition's replicas, the preferred leader first. The number of partitions
+    /// and of replicas follow from it. Default: the controller's choice.
+    pub fn assignments(mut self, assignments: impl IntoIterator<Item = Vec<NodeId>>) -> Self {
+        self.assignments = assignments.into_iter().collect();
+        self
+    }
+
     /// A property of the topic, such as `retention.ms` or `cleanup.policy`. Default: the broker's.
     pub fn config(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.configs.push((name.into(), value.into()));
         self
     }
 
+    /// How many partitions and replicas are asked for.
+    pub(super) fn size(&self) -> (Option<usize>, Option<usize>) {
+        if let Some(first) = self.assignments.first() {
+            return (Some(self.assignments.len()), Some(first.len()));
+        }
+        let size = |number: i64| usize::try_from(number).ok();
+        let partitions = self.partitions.and_then(|it| size(it.into()));
+        let replicas = self.replication_factor.and_then(|it| size(it.into()));
+        (partitions, replicas)
+    }
+
     /// What is left to the broker's defaults and only newer ones choose.
     fn missing(&self) -> Option<&'static str> {
+        if !self.assignments.is_empty() {
+            return None;
+        }
         match (self.partitions, self.replication_factor) {
             (Some(_), Some(_)) => None,
             (None, Some(_)) => Some("number of partitions"),
@@ -79,17 +103,23 @@ impl NewTopic {
     }
 
     fn to_wire(&self) -> CreatableTopic {
-        let text = |text: &String| StrBytes::from_string(text.clone());
         let config = |(name, value): &(String, String)| {
             CreatableTopicConfig::default()
                 .with_name(text(name))
                 .with_value(Some(text(value)))
         };
+        let assignment = |(index, nodes): (i32, &Vec<NodeId>)| {
+            CreatableReplicaAssignment::default()
+                .with_partition_index(index)
+                .with_broker_ids(nodes.iter().map(|node| BrokerId(node.0)).collect())
+        };
+        // Where the replicas are given, their numbers must be left to the broker.
         let default = i32::from(BROKER_DEFAULT);
         CreatableTopic::default()
             .with_name(topic_name(&self.name))
             .with_num_partitions(self.partitions.unwrap_or(default))
             .with_replication_factor(self.replication_factor.unwrap_or(BROKER_DEFAULT))
+            .with_assignments((0..).zip(&self.assignments).map(assignment).collect())
             .with_configs(self.configs.iter().map(config).collect())
     }
 }
@@ -122,8 +152,9 @@ impl Admin {
     /// moment until all of them list it.
     ///
     /// # Errors
-    /// [`Error::DefaultsUnsupported`], or [`Error::Net`] if nothing is known about any of the
-    /// topics; what befalls one topic is in its [`TopicResult`](crate::TopicResult).
+    /// [`Error::Unsupported`] if a broker before Kafka 2.4 is left the choice of partitions or
+    /// replicas, [`Error::Invalid`] if a name is there twice, or [`Error::Net`] if nothing is known
+    /// about any of the topics; what befalls one topic is in its result.
     ///
     /// # Examples
     /// ```
@@ -151,90 +182,76 @@ impl CreateTopics {
         self
     }
 
-    async fn run(self) -> Result<TopicResults<CreatedTopic>, Error> {
-        let Self {
-            admin,
+    async fn run(self) -> Result<Results<String, CreatedTopic>, Error> {
+        let names: Vec<_> = self.topics.iter().map(|topic| topic.name.clone()).collect();
+        let topics = self.topics.into_iter();
+        let topics: HashMap<_, _> = topics.map(|topic| (topic.name.clone(), topic)).collect();
+        if topics.len() < names.len() {
+            return Err(Error::invalid("topics to create", "a name is there twice"));
+        }
+        let call = Create {
             topics,
-            validate_only,
-        } = self;
-        refuse_defaults_to_old_brokers(&admin, &topics).await?;
-        let names = topics.iter().map(|topic| topic.name.clone()).collect();
-        let build = |attempt: Attempt<'_>| {
-            let pending = attempt.pending.iter().map(|&at| topics[at].to_wire());
-            CreateTopicsRequest::default()
-                .with_topics(pending.collect())
-                .with_timeout_ms(attempt.timeout_ms)
-                .with_validate_only(validate_only)
+            validate_only: self.validate_only,
         };
-        let results = call_controller(&admin, names, build, answers).await;
-        if !validate_only {
+        let results = drive(&self.admin, call, names).await;
+        if !self.validate_only {
             // Whoever waits for one of these topics in the metadata need not wait longer.
-            admin.cluster.request_refresh();
+            self.admin.cluster.request_refresh();
         }
         results
     }
 }
 
-impl IntoFuture for CreateTopics {
-    type Output = Result<TopicResults<CreatedTopic>, Error>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+awaitable!(CreateTopics => Results<String, CreatedTopic>);
 
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.run())
-    }
+struct Create {
+    topics: HashMap<String, NewTopic>,
+    validate_only: bool,
 }
 
-/// Before Kafka 2.4 a broker takes "your default" for a negative number, which is a poor message.
-async fn refuse_defaults_to_old_brokers(admin: &Admin, topics: &[NewTopic]) -> Result<(), Error> {
-    let Some((topic, missing)) = topics
-        .iter()
-        .find_map(|topic| Some((topic, topic.missing()?)))
-    else {
-        return Ok(());
-    };
-    // The call itself has the retries; a broker that cannot be asked now refuses by itself then.
-    let Ok(connection) = controller_connection(admin, admin.deadline()).await else {
-        return Ok(());
-    };
-    if connection.version(ApiKey::CREATE_TOPICS)? < BROKER_DEFAULT_VERSION {
-        return Err(Error::DefaultsUnsupported {
-            topic: topic.name.clone(),
-            broker: connection.address().to_owned(),
-            missing,
-        });
-    }
-    Ok(())
-}
+impl Call for Create {
+    const NOUN: &'static str = "topic";
+    type Key = String;
+    type Value = CreatedTopic;
+    type Request = CreateTopicsRequest;
 
-async fn controller_connection(
-    admin: &Admin,
-    deadline: Instant,
-) -> Result<Connection, klamm_net::Error> {
-    match admin.cluster.snapshot().controller {
-        Some(node) => {
-            admin
-                .cluster
-                .connection(node, Lane::Control, deadline)
-                .await
+    fn target(&self, _: &String) -> Target {
+        Target::Controller
+    }
+
+    fn request(&self, batch: &Batch<String>) -> Result<CreateTopicsRequest, Error> {
+        let topics = batch.keys.iter().map(|name| &self.topics[name]);
+        for topic in topics.clone() {
+            // Such a broker takes "your default" for a negative number, which is a poor message.
+            if let Some(missing) = topic.missing() {
+                let what = format!("topic {} without {missing}", topic.name);
+                batch.needs(BROKER_DEFAULT_VERSION, what, "2.4 (KIP-464)")?;
+            }
         }
-        None => admin.cluster.any_connection(deadline).await,
+        Ok(CreateTopicsRequest::default()
+            .with_topics(topics.map(NewTopic::to_wire).collect())
+            .with_timeout_ms(batch.timeout_ms)
+            .with_validate_only(self.validate_only))
     }
-}
 
-fn answers(response: &CreateTopicsResponse) -> Answers<CreatedTopic> {
-    let topics = response.topics.iter().map(|topic| TopicAnswer {
-        topic: topic.name.to_string(),
-        code: ErrorCode(topic.error_code),
-        message: topic.error_message.as_ref().map(ToString::to_string),
-        value: CreatedTopic {
-            id: TopicId(topic.topic_id.into_bytes()),
-            // -1: the version or the permissions do not allow to say.
-            partitions: (topic.num_partitions >= 0).then_some(topic.num_partitions),
-            replication_factor: (topic.replication_factor >= 0).then_some(topic.replication_factor),
-        },
-    });
-    Answers {
-        throttle_time_ms: response.throttle_time_ms,
-        topics: topics.collect(),
+    fn read(
+        &self,
+        _: &Batch<String>,
+        response: CreateTopicsResponse,
+        answers: &mut Answers<String, CreatedTopic>,
+    ) {
+        answers.throttled(response.throttle_time_ms);
+        for topic in response.topics {
+            let name = topic.name.to_string();
+            answers.answer(name, topic.error_code, topic.error_message, || {
+                CreatedTopic {
+                    id: topic_id(topic.topic_id),
+                    // -1: the version or the permissions do not allow to say.
+                    partitions: (topic.num_partitions >= 0).then_some(topic.num_partitions),
+                    replication_factor: (topic.replication_factor >= 0)
+                        .then_some(topic.replication_factor),
+                }
+            });
+        }
     }
 }

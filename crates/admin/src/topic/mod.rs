@@ -3,14 +3,10 @@
 mod create;
 mod delete;
 mod describe;
-mod results;
-
-use klamm_codec::messages::{StrBytes, TopicName};
+mod ensure;
+mod partitions;
 
 pub use self::create::{CreateTopics, CreatedTopic, NewTopic};
-pub use self::describe::{PartitionDescription, TopicDescription, TopicListing};
-pub use self::results::{TopicResult, TopicResults};
-
-pub(crate) fn topic_name(name: &str) -> TopicName {
-    TopicName(StrBytes::from_string(name.to_owned()))
-}
+pub use self::describe::{DescribeTopics, PartitionDescription, TopicDescription, TopicListing};
+pub use self::ensure::{EnsuredTopic, TopicDifference};
+pub use self::partitions::{CreatePartitions, NewPartitions};
