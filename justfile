@@ -84,3 +84,11 @@ chaos-transactions seconds="180" version="2":
 # The transaction manager and the sender against a model of a cluster, with as many seeds as asked for.
 model-transactions cases="100000":
     KLAMM_MODEL_CASES={{ cases }} cargo test --package klamm-producer --release --lib model_tests -- --nocapture
+
+# 1,000 topics and the offsets of 1,000 groups while controllers are killed: nothing missing, nothing wrong.
+admin-moves:
+    cargo test --package klamm-tests --test admin -- --ignored --nocapture nothing_is_missing
+
+# The same work by klamm's admin and by Java's in turn: milliseconds and requests.
+admin-beside-java:
+    cargo test --package klamm-tests --test admin -- --ignored --nocapture beside_javas_admin

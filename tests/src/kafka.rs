@@ -8,6 +8,7 @@ use crate::deadline::wait_for;
 use crate::error::{Error, Result};
 use crate::jars::Jars;
 use crate::java_oracle::JavaOracle;
+use crate::java_tools::JavaTools;
 use crate::node::{Node, START_PATIENCE};
 use crate::ports::random;
 use crate::proxy::Proxy;
@@ -272,6 +273,15 @@ impl Kafka {
     /// Its directory can't be created.
     pub fn java_oracle(&self) -> Result<JavaOracle> {
         JavaOracle::new(&self.jars)
+    }
+
+    /// Many tools of [`DEFAULT_VERSION`] in one JVM; see [`tool`](Self::tool).
+    ///
+    /// # Errors
+    /// The jars can't be had.
+    pub fn java_tools(&self) -> Result<JavaTools> {
+        let jars = Jars::of(DEFAULT_VERSION.parse()?)?;
+        Ok(JavaTools::new(&jars, self.bootstrap()))
     }
 
     /// The directory with everybody's logs.

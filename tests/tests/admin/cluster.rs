@@ -1,0 +1,216 @@
+//! The cluster, its features and its quorum.
+
+use klamm::admin::{AclOperation, DirectoryId, ErrorCode, FeatureUpgrade, Replica};
+use klamm::{NodeId, TopicPartition};
+
+use super::{admin, field, kafka, refused, tools, until};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cluster_is_what_kafkas_tools_say_it_is() {
+    let admin = admin().await;
+    let cluster = admin
+        .describe_cluster()
+        .fenced_brokers(true)
+        .authorized_operations(true)
+        .await
+        .unwrap();
+    let features = admin.describe_features().await.unwrap();
+    let quorum = admin.describe_quorum().await.unwrap();
+    let printed = tools(|tools| {
+        tools
+            .tool("org.apache.kafka.tools.FeatureCommand", "describe")
+            .tool(
+                "org.apache.kafka.tools.MetadataQuorumCommand",
+                "describe --status",
+            )
+            .tool(
+                "org.apache.kafka.tools.MetadataQuorumCommand",
+                "describe --replication",
+            )
+    });
+
+    let node = kafka().node(0);
+    assert_eq!(cluster.brokers.len(), 1);
+    assert_eq!(cluster.brokers[0].node, NodeId(node.id()));
+    assert_eq!(cluster.brokers[0].address.to_string(), kafka().bootstrap());
+    assert!(cluster.fenced_brokers.is_empty());
+    let operations = cluster.authorized_operations.unwrap();
+    assert!(operations.contains(&AclOperation::Create), "{operations:?}");
+
+    let lines = printed[0]
+        .text
+        .lines()
+        .filter(|line| line.contains("FinalizedVersionLevel"));
+    let lines: Vec<&str> = lines.collect();
+    assert!(lines.len() >= features.finalized.len(), "{lines:?}");
+    for line in lines {
+        let name = field(line, "Feature:");
+        let supported = &features.supported[name];
+        assert!(field(line, "SupportedMinVersion:").starts_with(|_: char| true));
+        let level = features
+            .finalized
+            .get(name)
+            .map_or(0, |versions| versions.max);
+        let printed = field(line, "FinalizedVersionLevel:");
+        // The tool has names for versions of the metadata: compare numbers where it prints them.
+        if let Ok(printed) = printed.parse::<i16>() {
+            assert_eq!(printed, level, "{line}");
+            assert_eq!(
+                field(line, "SupportedMaxVersion:"),
+                supported.max.to_string()
+            );
+        }
+        let epoch = field(line, "Epoch:").parse::<i64>().unwrap();
+        assert!(epoch >= features.finalized_epoch.unwrap(), "{line}");
+    }
+    assert!(features.finalized.contains_key("metadata.version"));
+    assert_eq!(
+        admin
+            .describe_features_of(NodeId(node.id()))
+            .await
+            .unwrap()
+            .supported,
+        features.supported
+    );
+
+    let status = &printed[1].text;
+    assert_eq!(
+        field(&status.replace('\n', " "), "LeaderId:"),
+        quorum.leader.unwrap().to_string()
+    );
+    assert_eq!(
+        field(&status.replace('\n', " "), "LeaderEpoch:"),
+        quorum.leader_epoch.to_string()
+    );
+    assert_eq!(
+        field(&status.replace('\n', " "), "ClusterId:"),
+        cluster.cluster_id.unwrap()
+    );
+    let [voter] = quorum.voters.as_slice() else {
+        panic!("{:?}", quorum.voters);
+    };
+    let leader = printed[2]
+        .text
+        .lines()
+        .find(|line| line.contains("Leader"))
+        .map(str::to_owned);
+    let replica = printed[2]
+        .text
+        .lines()
+        .nth(1)
+        .unwrap_or_default()
+        .to_owned();
+    let replica = leader
+        .filter(|line| !line.contains("NodeId"))
+        .unwrap_or(replica);
+    let columns: Vec<&str> = replica.split_whitespace().collect();
+    assert_eq!(columns[0], voter.node.to_string(), "{}", printed[2].text);
+    assert!(
+        columns.contains(&voter.directory.to_string().as_str()),
+        "{replica}"
+    );
+    assert!(voter.log_end_offset.unwrap() > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_is_not_there_is_soon_said_not_to_be() {
+    let admin = admin().await;
+    let error = admin.describe_features_of(NodeId(99)).await.unwrap_err();
+    assert!(error.to_string().contains("broker 99"), "{error}");
+    let error = refused(admin.describe_topics(["nowhere"]).await.unwrap().all());
+    assert_eq!(error, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn features_are_checked_before_they_are_changed() {
+    let admin = admin().await;
+    let features = admin.describe_features().await.unwrap();
+    let now = features.finalized["transaction.version"].max;
+    let same = admin.update_features([("transaction.version", now)]);
+    same.validate_only(true).await.unwrap().all().unwrap();
+    let much = admin
+        .update_features([("metadata.version", 9_999)])
+        .await
+        .unwrap();
+    assert_eq!(refused(much.all()), ErrorCode::INVALID_UPDATE_VERSION);
+    let down = admin.update_features([("metadata.version", 1)]);
+    let down = down
+        .upgrade(FeatureUpgrade::SafeDowngrade)
+        .validate_only(true)
+        .await;
+    assert_eq!(
+        refused(down.unwrap().all()),
+        ErrorCode::INVALID_UPDATE_VERSION
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn brokers_and_voters_that_are_not_there_are_not_taken_away() {
+    let admin = admin().await;
+    let gone = admin.unregister_broker(NodeId(99)).await;
+    assert_eq!(refused(gone), ErrorCode::BROKER_ID_NOT_REGISTERED);
+    // The quorum of the harness is a fixed one, whose voters have no directory ids.
+    let quorum = admin.describe_quorum().await.unwrap();
+    let nobody = admin
+        .remove_raft_voter(None, NodeId(99), DirectoryId::default())
+        .await;
+    assert_eq!(refused(nobody), ErrorCode::INVALID_REQUEST);
+    let other = NodeId(2);
+    let added = admin
+        .add_raft_voter(None, other, DirectoryId([7; 16]), &quorum.listeners)
+        .await;
+    assert!(refused(added) != ErrorCode::NONE);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn directories_are_listed_as_kafkas_tool_sees_them() {
+    let admin = admin().await;
+    let topic = kafka().create_topic("stored", 2).unwrap();
+    let node = NodeId(kafka().node(0).id());
+    let partitions = [0, 1].map(|index| TopicPartition::new(topic.as_str(), index));
+    let dirs = until("the replicas", || async {
+        let dirs = admin.describe_log_dirs([node, NodeId(99)]).await.unwrap();
+        assert!(dirs.get(&NodeId(99)).unwrap().is_err());
+        let dirs = dirs.get(&node).unwrap().clone().unwrap();
+        let (_, dir) = dirs.iter().next().unwrap();
+        let dir = dir.as_ref().unwrap();
+        let all = partitions.iter().all(|it| dir.replicas.contains_key(it));
+        all.then_some(dirs)
+    })
+    .await;
+    let (path, dir) = dirs.iter().next().unwrap();
+    let dir = dir.as_ref().unwrap();
+    assert!(dir.total_bytes.unwrap() >= dir.usable_bytes.unwrap());
+    let only = admin
+        .describe_log_dirs_with([node], partitions.clone())
+        .await
+        .unwrap();
+    let only = only.all().unwrap().remove(0).all().unwrap().remove(0);
+    assert_eq!(only.replicas.len(), 2);
+    let printed = tools(|tools| {
+        let arguments = format!("--describe --topic-list {topic}");
+        tools.tool("org.apache.kafka.tools.LogDirsCommand", &arguments)
+    });
+    assert!(
+        printed[0].text.contains(&format!("\"logDir\":\"{path}\"")),
+        "{}",
+        printed[0].text
+    );
+    for (partition, log) in &only.replicas {
+        let expected = format!("\"partition\":\"{partition}\",\"size\":{}", log.bytes);
+        assert!(
+            printed[0].text.contains(&expected),
+            "{expected}: {}",
+            printed[0].text
+        );
+    }
+
+    let [one, other] = partitions.map(|partition| Replica { partition, node });
+    let to = [(one.clone(), path.as_str()), (other.clone(), "/nowhere")];
+    let moved = admin.alter_replica_log_dirs(to).await.unwrap();
+    assert!(moved.get(&one).unwrap().is_ok());
+    assert_eq!(
+        refused(moved.get(&other).unwrap().clone()),
+        ErrorCode::LOG_DIR_NOT_FOUND
+    );
+}

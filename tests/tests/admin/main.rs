@@ -1,0 +1,89 @@
+//! The admin on a real broker: each call with a good and a refused case, and its word beside that of
+//! Kafka's own tools for the same cluster.
+//!
+//! One broker serves all tests here but those in [`three_nodes`]; each uses names of its own.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod cluster;
+mod configs;
+mod groups;
+mod helpers;
+mod records;
+mod security;
+mod three_nodes;
+mod topics;
+mod transactions;
+
+use std::future::Future;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use klamm::{Admin, Client, ErrorCode};
+use klamm_tests::{JavaTools, Kafka, Printed};
+use support::{blocking, connect};
+use tokio::time::{Instant, sleep};
+
+const TOPIC_COMMAND: &str = "org.apache.kafka.tools.TopicCommand";
+const CONFIG_COMMAND: &str = "kafka.admin.ConfigCommand";
+const GROUP_COMMAND: &str = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
+
+/// The broker of these tests: whoever is not denied something may do it.
+fn kafka() -> &'static Kafka {
+    static KAFKA: OnceLock<Kafka> = OnceLock::new();
+    KAFKA.get_or_init(|| {
+        let authorizer = "org.apache.kafka.metadata.authorizer.StandardAuthorizer";
+        Kafka::builder()
+            .property("authorizer.class.name", authorizer)
+            .property("allow.everyone.if.no.acl.found", true)
+            // Two topics of the test of pages do not fit into one.
+            .property("max.request.partition.size.limit", 50)
+            .start()
+            .expect("the broker of the admin's tests")
+    })
+}
+
+async fn client() -> Client {
+    let bootstrap = blocking(|| kafka().bootstrap());
+    connect(&bootstrap).await
+}
+
+async fn admin() -> Admin {
+    client().await.admin().timeout(Duration::from_secs(30))
+}
+
+/// What Kafka's tools print.
+fn tools(describe: impl FnOnce(JavaTools) -> JavaTools) -> Vec<Printed> {
+    blocking(|| describe(kafka().java_tools().unwrap()).run().unwrap())
+}
+
+/// The error code of a result that is a failure.
+fn refused<T: std::fmt::Debug>(result: Result<T, klamm::admin::Error>) -> ErrorCode {
+    let error = result.expect_err("a refusal");
+    error.code().unwrap_or_else(|| panic!("no code: {error}"))
+}
+
+/// Waits until `look` finds something.
+async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut look: impl FnMut() -> F) -> T {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "{what} did not come about");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// What stands behind `name` in a line of a tool, up to the next tab or blank.
+fn field<'a>(line: &'a str, name: &str) -> &'a str {
+    let start = line
+        .find(name)
+        .unwrap_or_else(|| panic!("no {name} in {line:?}"))
+        + name.len();
+    line[start..]
+        .split(['\t', ' '])
+        .find(|it| !it.is_empty())
+        .unwrap_or("")
+}
