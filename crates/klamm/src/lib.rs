@@ -42,6 +42,8 @@
 //!
 //! - Settings have the names, units and defaults of the Java client; what differs says so. Those who
 //!   have them as properties use [`Client::from_properties`].
+//! - Records and offsets that become visible together, or not at all: [`TransactionalProducer`]; and
+//!   [`ExactlyOnce`], the loop that consumes, transforms and produces on top of it.
 //! - Four questions that every user of Kafka asks are answered in the [`guide`].
 //! - Common items are at the root; the rest of each role is in its module: [`producer`],
 //!   [`consumer`], [`admin`], [`config`], [`net`].
