@@ -80,3 +80,7 @@ chaos-transactions seconds="180" version="2":
 # The transaction manager and the sender against a model of a cluster, with as many seeds as asked for.
 model-transactions cases="100000":
     KLAMM_MODEL_CASES={{ cases }} cargo test --package klamm-producer --release --lib model_tests -- --nocapture
+
+# 2,000,000 records through kills, a long sleep and a cut network on three nodes; takes minutes.
+chaos-producer:
+    cargo test --release --package klamm-tests --test chaos_producer -- --ignored --nocapture
