@@ -187,7 +187,7 @@ fn answer(partition: PartitionProduceResponse) -> (i32, PartitionAnswer) {
         },
         message: text(partition.error_message),
         leader: (leader.leader_id.0 >= 0)
-            .then(|| (NodeId(leader.leader_id.0), leader.leader_epoch)),
+            .then_some((NodeId(leader.leader_id.0), leader.leader_epoch)),
         refused_records: refused.collect(),
     };
     (partition.index, answer)
