@@ -34,9 +34,11 @@
 //! # When may a rebalance interrupt me?
 //!
 //! Only inside of [`poll`](crate::Consumer::poll), [`poll_timeout`](crate::Consumer::poll_timeout)
-//! and [`close`](crate::Consumer::close). Between two polls partitions neither come nor go: what one
-//! poll handed over can be worked on and committed in peace. Heartbeats are sent in the background
-//! meanwhile. But the next poll must come within
+//! and [`close`](crate::Consumer::close). Between two polls no partition goes: what one poll handed
+//! over can be worked on and committed in peace. Heartbeats are sent in the background meanwhile.
+//! What goes is told to a [`RebalanceListener`](crate::RebalanceListener), which may commit; with a
+//! cooperative assignor, or the consumer protocol (KIP-848), only partitions that move go, and the
+//! others are read without a stop. But the next poll must come within
 //! [`max_poll_interval`](crate::ConsumerBuilder::max_poll_interval) (5 min): after that the group
 //! gives the partitions to others, and a commit fails with
 //! [`CommitFailed`](crate::consumer::Error::CommitFailed).
