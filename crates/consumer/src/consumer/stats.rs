@@ -53,8 +53,7 @@ impl Consumer {
     /// How this consumer stands.
     pub fn stats(&mut self) -> ConsumerStats {
         self.flush();
-        let state = self.shared.lock();
-        let mut stats = state.fetch.stats();
+        let mut stats = self.shared.lock().fetch.stats();
         stats.records_consumed = self.records;
         stats
     }

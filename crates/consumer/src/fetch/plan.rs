@@ -181,7 +181,9 @@ impl FetchState {
                 None => {}
             }
         }
-        over.iter().for_each(|partition| self.queue(partition));
+        for partition in &over {
+            self.queue(partition);
+        }
     }
 
     fn need(

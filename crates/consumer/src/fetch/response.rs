@@ -114,7 +114,9 @@ impl FetchState {
                 deserted.push(partition.clone());
             }
         }
-        deserted.iter().for_each(|partition| self.queue(partition));
+        for partition in &deserted {
+            self.queue(partition);
+        }
     }
 
     /// Returns the bytes that were buffered and count against the budget.
