@@ -244,10 +244,8 @@ async fn a_topic_made_anew_is_read_from_its_beginning() -> Outcome {
             }
         }
     };
-    within(60, "reading what was made anew", async {
-        tokio::join!(made, reading)
-    })
-    .await;
+    let both = async { tokio::join!(made, reading) };
+    within(60, "reading what was made anew", Box::pin(both)).await;
     assert_eq!(read, numbers(500..520));
     let position = consumer
         .position(&TopicPartition::new(topic.as_str(), 0))
