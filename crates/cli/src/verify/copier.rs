@@ -109,15 +109,20 @@ pub(crate) async fn run(cluster: ClusterArgs, args: CopierArgs) -> Result<(), Fa
 }
 
 fn consumer(builder: ConsumerBuilder, args: &CopierArgs) -> ConsumerBuilder {
-    builder
+    let builder = builder
         .group(&args.consumer_group)
         .isolation_level(IsolationLevel::ReadCommitted)
         .max_poll_records(args.transaction_size)
         .auto_commit(false)
-        .session_timeout(Duration::from_secs(10))
         .max_poll_interval(Duration::from_secs(180))
+        .offset_reset(OffsetReset::Earliest);
+    if args.group_protocol.as_deref() == Some("consumer") {
+        // The broker says how long.
+        return builder;
+    }
+    builder
+        .session_timeout(Duration::from_secs(10))
         .heartbeat_interval(Duration::from_secs(3))
-        .offset_reset(OffsetReset::Earliest)
 }
 
 struct Copier {
