@@ -98,13 +98,13 @@ pub(super) async fn run(cluster: ClusterArgs, args: VerifyConsumerArgs) -> Resul
         consumer,
         args,
     };
-    let consumed = tokio::select! {
-        consumed = verified.consume() => consumed,
+    let ended = tokio::select! {
+        ended = verified.consume() => ended,
         () = asked_to_end() => Ok(()),
     };
     let closed = verified.consumer.close(CLOSE).await;
     Event::new("shutdown_complete").print();
-    consumed?;
+    ended?;
     Ok(closed?)
 }
 
