@@ -9,6 +9,7 @@ mod member;
 mod support;
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -110,8 +111,8 @@ impl Chaos {
             let mut all: Vec<i32> = owned.iter().flatten().copied().collect();
             all.sort_unstable();
             let (most, least) = (
-                owned.iter().map(|it| it.len()).max(),
-                owned.iter().map(|it| it.len()).min(),
+                owned.iter().map(BTreeSet::len).max(),
+                owned.iter().map(BTreeSet::len).min(),
             );
             if all == (0..PARTITIONS).collect::<Vec<_>>() && most <= least.map(|least| least + 1) {
                 return;

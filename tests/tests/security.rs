@@ -192,10 +192,12 @@ async fn refused(what: &str, builder: klamm::ClientBuilder) -> (NetError, usize)
     }
 }
 
+/// Of nobody.
+const WRONG: &str = "no-password-of-anybody";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_credentials_are_refused_at_once_in_words_without_them() {
     let kafka = SecureKafka::shared();
-    const WRONG: &str = "no-password-of-anybody";
     for (what, sasl) in [
         ("PLAIN, wrong password", Sasl::plain("alice", WRONG)),
         ("PLAIN, unknown user", Sasl::plain("nobody", WRONG)),

@@ -843,12 +843,14 @@ fn a_preferred_replica_is_read_until_its_time_is_over() {
     assert_eq!(bench.consume(), [0, 1, 2]);
 }
 
+type Failure<'a> = &'a dyn Fn(&mut Bench, &FetchPlan);
+
 #[test]
 fn a_preferred_replica_that_fails_or_lags_or_is_gone_gives_way_to_the_leader() {
     let fail = |bench: &mut Bench, plan: &FetchPlan, code| {
         bench.answer(plan, vec![fetched(0, code, Bytes::new())]);
     };
-    let failures: [&dyn Fn(&mut Bench, &FetchPlan); 4] = [
+    let failures: [Failure<'_>; 4] = [
         &|bench, plan| fail(bench, plan, ErrorCode::OFFSET_OUT_OF_RANGE),
         &|bench, plan| fail(bench, plan, ErrorCode::NOT_LEADER_OR_FOLLOWER),
         &|bench, plan| {
