@@ -55,9 +55,10 @@ impl SecureKafka {
             .arg(&file)
             .run()?;
         let text = output.text();
-        // A table: a line of names, then one a token.
-        let mut lines = text.lines().skip_while(|line| !line.starts_with("TOKENID"));
-        let line = lines.nth(1).unwrap_or_else(|| panic!("no token in {text}"));
+        // A table: a line of names, then one a token, with blank lines between.
+        let lines = text.lines().skip_while(|line| !line.starts_with("TOKENID"));
+        let line = lines.skip(1).find(|line| !line.trim().is_empty());
+        let line = line.unwrap_or_else(|| panic!("no token in {text}"));
         let mut fields = line.split_whitespace();
         let (id, hmac) = (fields.next().unwrap(), fields.next().unwrap());
         assert!(
