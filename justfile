@@ -92,3 +92,7 @@ admin-moves:
 # The same work by klamm's admin and by Java's in turn: milliseconds and requests.
 admin-beside-java:
     cargo test --package klamm-tests --test admin -- --ignored --nocapture beside_javas_admin
+
+# 2,000,000 records through kills, a long sleep and a cut network on three nodes; takes minutes.
+chaos-producer:
+    cargo test --release --package klamm-tests --test chaos_producer -- --ignored --nocapture

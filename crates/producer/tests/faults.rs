@@ -6,7 +6,7 @@ mod world;
 use std::time::{Duration, Instant};
 
 use klamm_net::{ClientConfig, Cluster};
-use klamm_producer::{Cause, Error, Outcome, Producer, ProducerBuilder, Record};
+use klamm_producer::{Cause, Compression, Error, Outcome, Producer, ProducerBuilder, Record};
 use klamm_testbroker::{ApiKey, ErrorCode, Fault, TestBroker};
 use world::{Ledger, World, eventually, soon};
 
@@ -391,4 +391,33 @@ async fn a_producer_without_permission_fails_for_good_and_says_why() {
     };
     let refused = soon("the end of the producer", ended).await;
     assert!(refused.is_fatal(), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_compressed_batches_keep_their_order_in_spite_of_faults() {
+    // Not both at once: no broker says of what it has written that it is too large.
+    let too_large = Fault::Error(ErrorCode::MESSAGE_TOO_LARGE);
+    for (codec, fault) in [
+        (Compression::Lz4, Fault::DropAfter),
+        (Compression::Gzip, too_large),
+    ] {
+        let world = World::with_orders(3).await;
+        let builder = world.builder().batch_size(16 << 10).compression(codec);
+        let producer = builder.linger(Duration::from_millis(2)).build().unwrap();
+        let mut ledger = Ledger::new("orders");
+        for index in 0..12_000 {
+            if index % 1500 == 700 {
+                world.inject_produce(fault);
+                world.inject_produce(Fault::Error(ErrorCode::NOT_ENOUGH_REPLICAS));
+            }
+            ledger.send(&producer, index % 3).await;
+        }
+        soon("flush", producer.flush()).await;
+        let results = ledger.settle().await;
+        assert_eq!(results.acknowledged(), 12_000, "{codec}");
+        results.check(&world.broker).unwrap();
+        let stats = producer.stats();
+        assert!(stats.compression_ratio().unwrap() < 0.7, "{stats:?}");
+        assert_eq!(stats.records_acknowledged, 12_000);
+    }
 }

@@ -465,3 +465,43 @@ async fn one_address_that_answers_is_enough() {
         .unwrap();
     soon("the delivery", sent).await.unwrap();
 }
+
+#[tokio::test]
+async fn overload_stays_within_buffer_memory_and_lets_other_partitions_go_on() {
+    const MEMORY: usize = 128 << 10;
+    let builder = TestBroker::builder().nodes(2);
+    let world = World::start(builder.topic("orders", 1).topic("bills", 1)).await;
+    for (topic, node) in [("orders", 1), ("bills", 2)] {
+        world.broker.move_leader(topic, 0, node).unwrap();
+    }
+    let builder = world.builder().batch_size(4 << 10).buffer_memory(MEMORY);
+    let producer = builder.build().unwrap();
+    for topic in ["orders", "bills"] {
+        let warm_up = soon("send", producer.send(Record::to(topic))).await;
+        soon("warming up", warm_up.unwrap()).await.unwrap();
+    }
+    let slow = Fault::Delay(Duration::from_millis(10)).on("orders", 0);
+    world.inject_produce(slow.times(10_000));
+    let value = [b'v'; 500];
+    let (mut accepted, mut most) = (0, 0);
+    for _ in 0..30 {
+        // As many as it takes, far more than the broker does.
+        let refused = loop {
+            match producer.try_send(Record::to("orders").value(&value)) {
+                Ok(_) => accepted += 1,
+                Err(error) => break error,
+            }
+        };
+        assert!(refused.to_string().contains("buffer.memory"), "{refused}");
+        assert!(refused.is_retriable() && refused.to_string().contains("orders"));
+        most = most.max(producer.stats().memory_used);
+        let other = soon("room", producer.send(Record::to("bills"))).await;
+        soon("the other topic", other.unwrap()).await.unwrap();
+    }
+    assert!(most <= MEMORY, "{most} bytes in use");
+    assert!(accepted > MEMORY / value.len(), "{accepted} accepted");
+    world.broker.clear_faults();
+    soon("flush", producer.flush()).await;
+    assert_eq!(world.log("orders", 0).len(), accepted + 1);
+    assert_eq!(world.log("bills", 0).len(), 31);
+}

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod ledger;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;

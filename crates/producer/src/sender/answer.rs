@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use klamm_codec::ErrorCode;
 use klamm_codec::batch::{BatchBuilder, ProducerIdentity};
-use klamm_net::NodeId;
+use klamm_net::{LeaderHint, NodeId};
 use tokio::time::Instant;
 
 use super::drain::ProduceBatches;
@@ -24,6 +24,8 @@ pub(super) struct PartitionAnswer {
     pub(super) code: ErrorCode,
     pub(super) written: Written,
     pub(super) message: Option<Arc<str>>,
+    /// Leader and its epoch, if the broker says that it is another (KIP-951).
+    pub(super) leader: Option<(NodeId, i32)>,
     /// The records that were refused, by their index, and what the broker said about them.
     pub(super) refused_records: Vec<(u32, Option<Arc<str>>)>,
 }
@@ -64,6 +66,15 @@ impl SenderState {
         let code = answer.code;
         if !code.is_none() {
             self.counters.error(code);
+        }
+        if let Some((leader, leader_epoch)) = answer.leader {
+            let partition = &self.slots[slot].queue.partition;
+            self.hints.push(LeaderHint {
+                topic: Arc::clone(&partition.topic),
+                partition: partition.partition,
+                leader,
+                leader_epoch,
+            });
         }
         let verdict = Verdict::of(code, self.settings.idempotent);
         if verdict.fatal {

@@ -208,6 +208,12 @@ impl Sender {
                 let answer_of = |queue: &_| response.answer(queue);
                 connection.throttle(response.throttle);
                 self.state.answered(node, response.throttle, now, answer_of);
+                let hints = std::mem::take(&mut self.state.hints);
+                if !hints.is_empty() {
+                    self.shared
+                        .cluster
+                        .leader_hints(&hints, &response.endpoints);
+                }
             }
             Err(error) => {
                 tracing::debug!(node = node.0, %error, "produce request failed");

@@ -576,6 +576,7 @@ impl World {
                     code,
                     written: Written::default(),
                     message: None,
+                    leader: None,
                     refused_records: Vec::new(),
                 };
                 answers.insert(produced.partition, answer);

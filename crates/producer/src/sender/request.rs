@@ -11,7 +11,9 @@ use klamm_codec::messages::{
 };
 use klamm_codec::produce_request::{PartitionBatch, ProduceHeader, TopicBatches, encode};
 use klamm_codec::{ApiKey, ErrorCode, VersionRange};
-use klamm_net::{Connection, Error, PendingResponse, Route, TopicId, Verdict};
+use klamm_net::{
+    Broker, Connection, Error, HostPort, NodeId, PendingResponse, Route, TopicId, Verdict,
+};
 use tokio::time::Instant;
 
 use super::answer::PartitionAnswer;
@@ -102,6 +104,8 @@ fn version(connection: &Connection, protocol: Option<Protocol>) -> Result<i16, E
 pub(super) struct Response {
     /// How long the broker wants to be left alone (KIP-219).
     pub(super) throttle: Duration,
+    /// Where the leaders are that it names (KIP-951).
+    pub(super) endpoints: Vec<Broker>,
     topics: Vec<TopicAnswers>,
 }
 
@@ -149,8 +153,20 @@ pub(super) fn read(connection: &Connection, version: i16, frame: Bytes) -> Resul
         id: TopicId(topic.topic_id.into_bytes()),
         partitions: topic.partition_responses.into_iter().map(answer).collect(),
     });
+    let endpoints = response.node_endpoints.into_iter().filter_map(|endpoint| {
+        Some(Broker {
+            node: NodeId(endpoint.node_id.0),
+            address: HostPort {
+                host: endpoint.host.to_string(),
+                port: u16::try_from(endpoint.port).ok()?,
+            },
+            rack: endpoint.rack.map(|rack| rack.to_string()),
+        })
+    });
+    let endpoints = endpoints.collect();
     Ok(Response {
         throttle,
+        endpoints,
         topics: topics.collect(),
     })
 }
@@ -162,6 +178,7 @@ fn answer(partition: PartitionProduceResponse) -> (i32, PartitionAnswer) {
         let index = record.batch_index.unsigned_abs();
         (index, text(record.batch_index_error_message))
     });
+    let leader = &partition.current_leader;
     let answer = PartitionAnswer {
         code: ErrorCode(partition.error_code),
         written: Written {
@@ -169,6 +186,8 @@ fn answer(partition: PartitionProduceResponse) -> (i32, PartitionAnswer) {
             log_append_time: known(partition.log_append_time_ms),
         },
         message: text(partition.error_message),
+        leader: (leader.leader_id.0 >= 0)
+            .then_some((NodeId(leader.leader_id.0), leader.leader_epoch)),
         refused_records: refused.collect(),
     };
     (partition.index, answer)

@@ -23,7 +23,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use klamm_codec::ErrorCode;
 use klamm_codec::compress::Compressor;
-use klamm_net::{Backoff, ClusterSnapshot, NodeId, TopicId};
+use klamm_net::{Backoff, ClusterSnapshot, LeaderHint, NodeId, TopicId};
 use tokio::time::Instant;
 
 use crate::accumulator::{PartitionQueue, QueueView};
@@ -96,6 +96,8 @@ pub(super) struct SenderState {
     pub(super) brokers: BTreeMap<NodeId, BrokerState>,
     timers: BTreeSet<(Instant, usize)>,
     pub(super) metadata_wanted: bool,
+    /// Leaders that brokers named.
+    pub(super) hints: Vec<LeaderHint>,
     fatal: Option<ErrorCode>,
     /// Says to which partitions records may go; none for a producer without transactions.
     pub(super) transaction: Option<Arc<Coordination>>,
@@ -127,6 +129,7 @@ impl SenderState {
             brokers: BTreeMap::new(),
             timers: BTreeSet::new(),
             metadata_wanted: false,
+            hints: Vec::new(),
             fatal: None,
         }
     }
