@@ -416,8 +416,6 @@ async fn large_compressed_batches_keep_their_order_in_spite_of_faults() {
         let results = ledger.settle().await;
         assert_eq!(results.acknowledged(), 12_000, "{codec}");
         results.check(&world.broker).unwrap();
-        let stats = producer.stats();
-        assert!(stats.compression_ratio().unwrap() < 0.7, "{stats:?}");
-        assert_eq!(stats.records_acknowledged, 12_000);
+        assert_eq!(producer.stats().records_acknowledged, 12_000);
     }
 }
