@@ -1,22 +1,57 @@
-//! The command line.
+//! The command line: what all commands share; the arguments of each command are beside it.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
 
-use crate::format::{Format, unescape};
+use clap::{Args, Parser, Subcommand};
+
+use crate::acls::AclsCommand;
+use crate::cluster::ClusterCommand;
+use crate::completions::CompletionsArgs;
+use crate::configs::ConfigsCommand;
+use crate::consume::ConsumeArgs;
+use crate::doctor::DoctorArgs;
+use crate::groups::GroupsCommand;
+use crate::lag::LagArgs;
+use crate::perf::PerfCommand;
+use crate::produce::ProduceArgs;
+use crate::quotas::QuotasCommand;
+use crate::reassign::ReassignCommand;
+use crate::records::RecordsCommand;
+use crate::topics::TopicsCommand;
+use crate::transactions::TransactionsCommand;
+use crate::users::UsersCommand;
 use crate::verify::{CopierArgs, VerifyConsumerArgs};
 
-/// Produce to and consume from Apache Kafka, look after its topics, and measure.
+/// Look after Apache Kafka, produce, consume, and measure.
 #[derive(Debug, Parser)]
-#[command(name = "klamm", version, propagate_version = true)]
+#[command(name = "klamm", version, propagate_version = true, after_help = AFTER_HELP)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
+const AFTER_HELP: &str = "\
+Output: tables on a terminal; lines of fields separated by tabs, without headings, through a pipe; JSON with --json. \
+Everything else goes to standard error.
+
+Exit codes: 0 done, 1 failed, in whole or in part, 2 misused, 3 the answer is no (topics exists), 130 interrupted \
+before it was done.
+
+Environment: KLAMM_BOOTSTRAP stands for --bootstrap-server and KLAMM_CONFIG for --config-file, where these are not \
+given. NO_COLOR turns colours off.
+
+Examples:
+  klamm -b kafka:9092 topics
+  klamm -F client.properties groups describe billing
+  klamm consume orders --from -10 --exit --json";
+
 /// Which cluster, and how.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Cluster")]
 pub(crate) struct ClusterArgs {
     /// Addresses to find the cluster through, separated by commas [default: localhost:9092]
     #[arg(
@@ -27,10 +62,30 @@ pub(crate) struct ClusterArgs {
         value_name = "HOST:PORT"
     )]
     pub(crate) bootstrap_server: Option<String>,
+    /// A properties file, as those of Java's and librdkafka's clients
+    #[arg(short = 'F', long, global = true, value_name = "FILE")]
+    pub(crate) config_file: Option<PathBuf>,
     /// A property by the name that every Kafka client knows, such as request.timeout.ms=5000; repeatable, and wins over
-    /// other options
+    /// other options and the file
     #[arg(short = 'X', long = "property", global = true, value_name = "NAME=VALUE", value_parser = property)]
     pub(crate) properties: Vec<(String, String)>,
+}
+
+/// How results are printed.
+#[derive(Args, Clone, Copy, Debug)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct OutputArgs {
+    /// Prints results as JSON: one document, or a line for each of a stream
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// Consent to what can't be undone.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Consent {
+    /// Does not ask; needed where there is no terminal to ask on
+    #[arg(short, long)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -39,10 +94,55 @@ pub(crate) enum Command {
     Produce(ProduceArgs),
     /// Print records
     Consume(ConsumeArgs),
-    /// List, create, delete and describe topics
+    /// List, create, change, delete and describe topics
     Topics {
         #[command(subcommand)]
         command: Option<TopicsCommand>,
+    },
+    /// List, describe, reset and delete groups
+    Groups {
+        #[command(subcommand)]
+        command: Option<GroupsCommand>,
+    },
+    /// How far groups are behind
+    Lag(LagArgs),
+    /// Show and change configurations of topics, brokers, groups and client metrics
+    #[command(subcommand)]
+    Configs(ConfigsCommand),
+    /// Brokers, features, the quorum of controllers, and what is wrong
+    Cluster {
+        #[command(subcommand)]
+        command: Option<ClusterCommand>,
+    },
+    /// Find out why a connection does not work: step by step, from the properties to every broker
+    Doctor(DoctorArgs),
+    /// Delete records
+    #[command(subcommand)]
+    Records(RecordsCommand),
+    /// List, describe and abort transactions
+    Transactions {
+        #[command(subcommand)]
+        command: Option<TransactionsCommand>,
+    },
+    /// Move partitions between brokers
+    Reassign {
+        #[command(subcommand)]
+        command: Option<ReassignCommand>,
+    },
+    /// Who is allowed, or denied, what
+    Acls {
+        #[command(subcommand)]
+        command: Option<AclsCommand>,
+    },
+    /// Users that authenticate by SCRAM
+    Users {
+        #[command(subcommand)]
+        command: Option<UsersCommand>,
+    },
+    /// Limits of what users, client ids and addresses may use
+    Quotas {
+        #[command(subcommand)]
+        command: Option<QuotasCommand>,
     },
     /// Measure throughput, latency, CPU and memory
     #[command(subcommand)]
@@ -50,166 +150,8 @@ pub(crate) enum Command {
     /// Stand in for the programs of Apache Kafka's system tests
     #[command(subcommand)]
     Verify(VerifyCommand),
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct ProduceArgs {
-    /// Topic to send to
-    pub(crate) topic: String,
-    /// Splits each line at the first of these into key and value; \t and the like are understood
-    #[arg(short = 'K', long, value_name = "DELIM", value_parser = delimiter)]
-    pub(crate) key_delimiter: Option<Delimiter>,
-    #[command(flatten)]
-    pub(crate) producer: ProducerArgs,
-}
-
-/// The bytes between key and value; never empty.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Delimiter(pub(crate) Vec<u8>);
-
-/// Settings of a producer that have options of their own.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct ProducerArgs {
-    /// Who must have a record before it counts as sent: all, 1 or 0 [default: all]
-    #[arg(long)]
-    pub(crate) acks: Option<String>,
-    /// How long a record may wait for others to share its batch
-    #[arg(long, value_name = "MS")]
-    pub(crate) linger_ms: Option<String>,
-    /// Largest batch, before compression
-    #[arg(long, value_name = "BYTES")]
-    pub(crate) batch_size: Option<String>,
-    /// none, gzip, snappy, lz4 or zstd [default: none]
-    #[arg(short = 'z', long, value_name = "CODEC")]
-    pub(crate) compression: Option<String>,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct ConsumeArgs {
-    /// Topic to read
-    pub(crate) topic: String,
-    /// Read as a member of this group, and commit what was printed
-    #[arg(short = 'G', long)]
-    pub(crate) group: Option<String>,
-    /// Where to start; with a group, only where it has committed nothing
-    #[arg(long, value_enum, default_value_t = From::Beginning)]
-    pub(crate) from: From,
-    /// What to print of each record: %t topic, %p partition, %o offset, %k key, %K key length, %s value, %S value
-    /// length, %T timestamp in ms, %h headers, %%, and \n, \t, \xHH
-    #[arg(short, long, default_value = r"%s\n", value_parser = Format::parse)]
-    pub(crate) format: Format,
-    /// End after so many records
-    #[arg(short, long)]
-    pub(crate) count: Option<u64>,
-    /// End when there are no more records for now
-    #[arg(short, long)]
-    pub(crate) exit: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum From {
-    /// The oldest record there is
-    Beginning,
-    /// What is written from now on
-    End,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum TopicsCommand {
-    /// Name and number of partitions of every topic (as without a command)
-    List,
-    /// Create a topic
-    Create(CreateArgs),
-    /// Delete topics and all their records
-    Delete {
-        #[arg(required = true, value_name = "TOPIC")]
-        topics: Vec<String>,
-    },
-    /// Partitions, leaders and replicas of topics
-    Describe {
-        #[arg(required = true, value_name = "TOPIC")]
-        topics: Vec<String>,
-    },
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct CreateArgs {
-    /// Name of the topic
-    pub(crate) topic: String,
-    /// Number of partitions [default: the broker's]
-    #[arg(short, long)]
-    pub(crate) partitions: Option<i32>,
-    /// Replicas of each partition [default: the broker's]
-    #[arg(short, long)]
-    pub(crate) replication_factor: Option<i16>,
-    /// A property of the topic, such as retention.ms=86400000; repeatable
-    #[arg(short, long = "config", value_name = "NAME=VALUE", value_parser = property)]
-    pub(crate) configs: Vec<(String, String)>,
-    /// Only check whether it could be created
-    #[arg(long)]
-    pub(crate) validate_only: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum PerfCommand {
-    /// Send records as fast as they are acknowledged; the clock runs from the first send to the last
-    /// acknowledgement (one more record goes first, so that connecting is not measured)
-    Produce(PerfProduceArgs),
-    /// Read records from the beginning; the clock starts with the first of them
-    Consume(PerfConsumeArgs),
-    /// Send records at a steady rate; measures from each send to its acknowledgement (one more record
-    /// goes first), and as due_* from the moment it was due
-    Latency(PerfLatencyArgs),
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct PerfProduceArgs {
-    /// Topic to send to
-    #[arg(long)]
-    pub(crate) topic: String,
-    /// How many records
-    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) records: u64,
-    /// Bytes of each value; there are no keys
-    #[arg(long, default_value_t = 100, value_name = "BYTES")]
-    pub(crate) record_size: usize,
-    /// Tasks that share the producer and the records
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1000))]
-    pub(crate) tasks: u64,
-    #[command(flatten)]
-    pub(crate) producer: ProducerArgs,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct PerfConsumeArgs {
-    /// Topic to read
-    #[arg(long)]
-    pub(crate) topic: String,
-    /// How many records
-    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) records: u64,
-    /// Read as a member of this group; without, all partitions are read
-    #[arg(short = 'G', long)]
-    pub(crate) group: Option<String>,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct PerfLatencyArgs {
-    /// Topic to send to
-    #[arg(long)]
-    pub(crate) topic: String,
-    /// Records a second
-    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
-    pub(crate) rate: u64,
-    /// How long
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    pub(crate) seconds: u64,
-    /// Bytes of each value; there are no keys
-    #[arg(long, default_value_t = 100, value_name = "BYTES")]
-    pub(crate) record_size: usize,
-    /// As with perf produce; but records do not wait for others [default linger: 0]
-    #[command(flatten)]
-    pub(crate) producer: ProducerArgs,
+    /// Completions for a shell
+    Completions(CompletionsArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -255,60 +197,14 @@ pub(crate) struct VerifyProducerArgs {
     pub(crate) command_config: Option<std::path::PathBuf>,
 }
 
-impl ConsumeArgs {
-    /// As properties.
-    pub(crate) fn properties(&self) -> Vec<(String, String)> {
-        let reset = match self.from {
-            From::Beginning => "earliest",
-            From::End => "latest",
-        };
-        consumer_properties(reset, self.group.as_deref())
-    }
-}
-
-impl PerfConsumeArgs {
-    /// As properties.
-    pub(crate) fn properties(&self) -> Vec<(String, String)> {
-        consumer_properties("earliest", self.group.as_deref())
-    }
-}
-
-fn consumer_properties(reset: &str, group: Option<&str>) -> Vec<(String, String)> {
-    let mut properties = vec![("auto.offset.reset".to_owned(), reset.to_owned())];
-    properties.extend(group.map(|group| ("group.id".to_owned(), group.to_owned())));
-    properties
-}
-
-impl ProducerArgs {
-    /// As properties.
-    pub(crate) fn properties(&self) -> Vec<(String, String)> {
-        [
-            ("acks", &self.acks),
-            ("linger.ms", &self.linger_ms),
-            ("batch.size", &self.batch_size),
-            ("compression.type", &self.compression),
-        ]
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)))
-        .collect()
-    }
-}
-
-fn property(text: &str) -> Result<(String, String), String> {
+/// `name=value`.
+pub(crate) fn property(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.trim().is_empty() => {
             Ok((name.trim().to_owned(), value.trim().to_owned()))
         }
         _ => Err("write name=value".to_owned()),
     }
-}
-
-fn delimiter(text: &str) -> Result<Delimiter, String> {
-    let bytes = unescape(text).map_err(|error| error.to_string())?;
-    if bytes.is_empty() {
-        return Err("a delimiter has at least one byte".to_owned());
-    }
-    Ok(Delimiter(bytes))
 }
 
 #[cfg(test)]
@@ -328,53 +224,24 @@ mod tests {
     #[test]
     fn global_options_stand_before_or_after_the_command() {
         for line in [
-            "-b kafka:1 -X acks=1 produce orders",
-            "produce orders --bootstrap-server kafka:1 --property acks=1",
+            "-b kafka:1 -X acks=1 --json produce orders",
+            "produce orders --bootstrap-server kafka:1 --property acks=1 --json",
         ] {
             let cli = parse(line).unwrap();
             assert_eq!(cli.cluster.bootstrap_server.as_deref(), Some("kafka:1"));
             let acks = ("acks".to_owned(), "1".to_owned());
             assert_eq!(cli.cluster.properties, [acks]);
+            assert!(cli.output.json);
             assert!(matches!(cli.command, Command::Produce(produce) if produce.topic == "orders"));
         }
     }
 
     #[test]
-    fn plain_topics_is_a_command() {
+    fn a_noun_alone_lists() {
         let cli = parse("topics").unwrap();
         assert!(matches!(cli.command, Command::Topics { command: None }));
-    }
-
-    #[test]
-    fn consume_prints_values_from_the_beginning_unless_told_otherwise() {
-        let Command::Consume(consume) = parse("consume orders").unwrap().command else {
-            panic!("consume");
-        };
-        assert_eq!(consume.from, From::Beginning);
-        assert_eq!(consume.format, Format::parse("%s\n").unwrap());
-        assert_eq!((consume.count, consume.exit), (None, false));
-    }
-
-    #[test]
-    fn options_of_the_producer_are_properties() {
-        let line = "perf produce --topic t --acks 1 --linger-ms 3 --batch-size 9 -z lz4";
-        let Command::Perf(PerfCommand::Produce(produce)) = parse(line).unwrap().command else {
-            panic!("perf produce");
-        };
-        let properties = produce.producer.properties();
-        let properties: Vec<_> = properties
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        assert_eq!(
-            properties,
-            [
-                "acks=1",
-                "linger.ms=3",
-                "batch.size=9",
-                "compression.type=lz4"
-            ]
-        );
+        let cli = parse("groups").unwrap();
+        assert!(matches!(cli.command, Command::Groups { command: None }));
     }
 
     #[test]
@@ -388,6 +255,24 @@ mod tests {
             "consume orders --format %q",
             "consume orders -c -1",
             "topics delete",
+            "topics alter orders",
+            "groups reset billing --topic orders",
+            "groups reset billing --to end",
+            "groups reset billing --all-topics --to end --shift-by 1",
+            "groups remove-members billing",
+            "configs describe nonsense orders",
+            "configs set topic orders",
+            "lag --interval 0s",
+            "acls add User:alice topic orders",
+            "acls add User:alice nonsense orders --operation read",
+            "quotas set producer_byte_rate=1",
+            "quotas set --user alice producer_byte_rate=fast",
+            "quotas set --user alice --ip ::1 connection_creation_rate=1",
+            "records delete orders",
+            "reassign start orders",
+            "transactions abort orders:0",
+            "doctor --timeout 0s",
+            "completions cobol",
             "perf produce",
             "perf produce --topic t --records 0",
             "perf produce --topic t --tasks 0",
@@ -395,12 +280,5 @@ mod tests {
         ] {
             assert!(parse(line).is_err(), "{line}");
         }
-    }
-
-    #[test]
-    fn a_delimiter_may_be_escaped_and_is_never_empty() {
-        assert_eq!(delimiter(r"\t"), Ok(Delimiter(vec![b'\t'])));
-        assert_eq!(delimiter("::"), Ok(Delimiter(b"::".to_vec())));
-        assert!(delimiter("").is_err());
     }
 }

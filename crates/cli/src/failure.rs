@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
+use klamm::ErrorCode;
+
 /// Why a command ended early.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -13,6 +15,8 @@ pub(crate) enum Failure {
     Failed(String),
     /// Ctrl-C; what was done until then has been said. Exit code 130, as shells have it.
     Interrupted,
+    /// The answer to a question is no: exit code 3.
+    No,
     /// Nobody reads the output any more, as with `| head`: not a failure.
     OutputClosed,
 }
@@ -30,6 +34,7 @@ impl Failure {
                 ExitCode::FAILURE
             }
             Self::Interrupted => ExitCode::from(130),
+            Self::No => ExitCode::from(3),
             Self::OutputClosed => ExitCode::SUCCESS,
         }
     }
@@ -54,13 +59,45 @@ pub(crate) fn note(message: impl fmt::Display) {
     eprintln!("klamm: {message}");
 }
 
+/// A failure in one line, with what can be done about it.
+pub(crate) fn explain(error: &klamm::admin::Error) -> String {
+    match error.code().and_then(advice) {
+        Some(advice) => format!("{error}; {advice}"),
+        None => error.to_string(),
+    }
+}
+
+/// What helps against a broker's refusal, where that is not plain from its name.
+fn advice(code: ErrorCode) -> Option<&'static str> {
+    Some(match code {
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => "klamm topics lists those that are there",
+        ErrorCode::GROUP_ID_NOT_FOUND => "klamm groups lists those that are there",
+        ErrorCode::NON_EMPTY_GROUP | ErrorCode::UNKNOWN_MEMBER_ID => {
+            "the group has members: stop them first; klamm groups members shows who they are"
+        }
+        ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC => {
+            "members of the group read this topic: stop them first"
+        }
+        ErrorCode::TOPIC_AUTHORIZATION_FAILED
+        | ErrorCode::GROUP_AUTHORIZATION_FAILED
+        | ErrorCode::CLUSTER_AUTHORIZATION_FAILED
+        | ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED => {
+            "this user is not permitted to; whoever may can show the ACLs with klamm acls"
+        }
+        ErrorCode::SECURITY_DISABLED => "the brokers have no authorizer (authorizer.class.name)",
+        _ => return None,
+    })
+}
+
 impl From<klamm::Error> for Failure {
     fn from(error: klamm::Error) -> Self {
-        use klamm::{Error, consumer, producer};
+        use klamm::{Error, admin, consumer, producer};
         match error {
             Error::Config(_)
+            | Error::Admin(admin::Error::Invalid { .. })
             | Error::Producer(producer::Error::Config(_))
             | Error::Consumer(consumer::Error::Config(_)) => Self::Usage(error.to_string()),
+            Error::Admin(error) => Self::Failed(explain(&error)),
             _ => Self::Failed(error.to_string()),
         }
     }

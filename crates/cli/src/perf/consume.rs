@@ -7,9 +7,10 @@ use klamm::Consumer;
 use klamm::config::Role;
 use tokio::time::Instant;
 
+use super::args::PerfConsumeArgs;
 use super::print_result;
 use super::usage::Usage;
-use crate::args::{ClusterArgs, PerfConsumeArgs};
+use crate::args::ClusterArgs;
 use crate::failure::{Failure, note};
 use crate::session::Session;
 

@@ -7,10 +7,11 @@ use klamm::producer::Error;
 use klamm::{Delivery, Record};
 use tokio::task::{JoinError, JoinSet};
 
+use super::args::PerfLatencyArgs;
 use super::payload::payloads;
 use super::usage::{Spent, Usage};
 use super::{print_result, warm_up};
-use crate::args::{ClusterArgs, PerfLatencyArgs};
+use crate::args::ClusterArgs;
 use crate::failure::{Failure, note};
 use crate::session::Session;
 

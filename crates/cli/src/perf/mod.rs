@@ -3,6 +3,7 @@
 //! CPU is user and system time of the whole process over the same span as `seconds`; memory is the
 //! most the process ever had. A run that did not do all it should is marked ` partial=true`.
 
+mod args;
 mod consume;
 mod latency;
 mod payload;
@@ -13,7 +14,8 @@ use std::io::Write as _;
 
 use klamm::{Producer, Record};
 
-use crate::args::{ClusterArgs, PerfCommand};
+pub(crate) use self::args::PerfCommand;
+use crate::args::ClusterArgs;
 use crate::failure::Failure;
 
 pub(crate) async fn run(cluster: ClusterArgs, command: PerfCommand) -> Result<(), Failure> {

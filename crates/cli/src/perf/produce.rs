@@ -7,10 +7,11 @@ use klamm::config::Role;
 use klamm::{Producer, Record};
 use tokio::task::JoinSet;
 
+use super::args::PerfProduceArgs;
 use super::payload::payloads;
 use super::usage::Usage;
 use super::{print_result, warm_up};
-use crate::args::{ClusterArgs, PerfProduceArgs};
+use crate::args::ClusterArgs;
 use crate::deliveries::{Deliveries, Outcome};
 use crate::failure::{Failure, note};
 use crate::session::Session;

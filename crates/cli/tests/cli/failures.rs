@@ -72,5 +72,53 @@ fn consuming_a_topic_that_is_not_there_fails_and_does_not_create_it() {
         assert_eq!(ended.code, Some(1), "{ended:?}");
         assert!(ended.stderr.contains("nowhere"), "{ended:?}");
     }
-    assert_eq!(broker.stdout(&["topics"], ""), "orders\t3\n");
+    assert_eq!(broker.topics(), ["orders"]);
+}
+
+#[test]
+fn files_of_other_clients_work_as_they_are_and_what_is_closer_wins() {
+    let broker = Broker::start();
+    let folder = std::env::temp_dir().join(format!("klamm-cli-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let address = broker.broker.bootstrap();
+    let java = folder.join("client.properties");
+    // Also properties that a lister of topics has no use for: nobody is told of those of a file.
+    let text = format!(
+        "# Java\nbootstrap.servers = {address}\nsecurity.protocol=PLAINTEXT\nlinger.ms=5\ngroup.id=billing\n"
+    );
+    std::fs::write(&java, text).unwrap();
+    let librdkafka = folder.join("librdkafka.conf");
+    let text = format!("metadata.broker.list={address}\nqueue.buffering.max.ms=5\n");
+    std::fs::write(&librdkafka, text).unwrap();
+    for file in [&java, &librdkafka] {
+        let file = file.to_str().unwrap();
+        let ended = run(&mut klamm(&["topics", "-F", file]), "");
+        assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "{ended:?}");
+        let mut by_variable = klamm(&["topics"]);
+        let ended = run(by_variable.env("KLAMM_CONFIG", file), "");
+        assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "{ended:?}");
+        // A file that was named wins over the variable; -b over both.
+        let mut named = klamm(&["topics", "-F", file]);
+        let ended = run(named.env("KLAMM_BOOTSTRAP", nobody()), "");
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        let ended = run(&mut klamm(&["topics", "-F", file, "-b", &nobody()]), "");
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+    }
+    let mut by_variable = klamm(&["topics"]);
+    let ended = run(by_variable.env("KLAMM_BOOTSTRAP", &address), "");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let missing = folder.join("missing");
+    let ended = run(&mut klamm(&["topics", "-F", missing.to_str().unwrap()]), "");
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(ended.stderr.contains("missing"), "{ended:?}");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn completions_are_for_shells_that_are_known() {
+    for shell in ["bash", "zsh", "fish"] {
+        let ended = run(&mut klamm(&["completions", shell]), "");
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert!(ended.stdout.contains("remove-members"), "{shell}");
+    }
 }

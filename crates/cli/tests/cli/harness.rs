@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use klamm_testbroker::TestBroker;
 
@@ -34,6 +35,13 @@ impl Broker {
         run(&mut self.command(arguments), input)
     }
 
+    /// The names of all topics.
+    pub(crate) fn topics(&self) -> Vec<String> {
+        let listed = self.stdout(&["topics"], "");
+        let name = |line: &str| line.split('\t').next().unwrap_or_default().to_owned();
+        listed.lines().map(name).collect()
+    }
+
     /// As [`Broker::run`], and it has to succeed; what it prints.
     pub(crate) fn stdout(&self, arguments: &[&str], input: &str) -> String {
         let ended = self.run(arguments, input);
@@ -45,11 +53,31 @@ impl Broker {
 pub(crate) fn klamm(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_klamm"));
     command.args(arguments);
+    // The environment of whoever runs the tests must not matter.
     command
+        .env_remove("KLAMM_BOOTSTRAP")
+        .env_remove("KLAMM_CONFIG")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     command
+}
+
+/// Looks until there is something, for a while.
+pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "{what}: not within a minute");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A JSON document.
+pub(crate) fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
 /// What a process left.

@@ -1,6 +1,8 @@
 //! The built command against a broker in the test's process.
 
+mod doctor;
 mod failures;
+mod groups;
 mod harness;
 mod perf;
 mod records;

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 
 use klamm_testbroker::{ApiKey, ErrorCode, Fault};
 
-use crate::harness::{Broker, Ended, interrupt};
+use crate::harness::{Broker, Ended, interrupt, json};
 
 fn sorted(text: &str) -> Vec<&str> {
     let mut lines: Vec<_> = text.lines().collect();
@@ -160,4 +160,110 @@ fn properties_win_over_options() {
     let group = ["consume", "orders", "-e", "-X", "group.id=billing"];
     assert_eq!(broker.stdout(&group, ""), "before\n");
     assert_eq!(broker.stdout(&group, ""), "");
+}
+
+#[test]
+fn places_and_partitions_are_chosen() {
+    let broker = Broker::start();
+    for partition in ["0", "2"] {
+        let lines: Vec<_> = (0..5)
+            .map(|number| format!("{partition}/{number}\n"))
+            .collect();
+        let input = lines.concat();
+        broker.stdout(&["produce", "orders", "-p", partition], &input);
+    }
+    for (arguments, expected) in [
+        (&["-o", "-1", "-e"][..], &["0/4", "2/4"][..]),
+        (&["-p", "2", "-o", "3", "-e"], &["2/3", "2/4"]),
+        (&["-p", "0", "--from", "1", "--to", "3"], &["0/1", "0/2"]),
+        (&["-p", "0,2", "--to", "1"], &["0/0", "2/0"]),
+        (&["-p", "0", "-o", "99", "-e"], &[]),
+        (&["-p", "1", "-e"], &[]),
+        (&["-o", "@2200-01-01", "-e"], &[]),
+        (&["-p", "0", "-o", "@-1h", "-c", "1"], &["0/0"]),
+        (&["-p", "0", "--to", "@-1h"], &[]),
+    ] {
+        let consumed = broker.stdout(&[&["consume", "orders"], arguments].concat(), "");
+        assert_eq!(sorted(&consumed), expected, "{arguments:?}");
+    }
+    let ended = broker.run(&["consume", "orders", "-p", "7", "-e"], "");
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("no partition 7"), "{ended:?}");
+    let ended = broker.run(&["consume", "orders", "-G", "billing", "-o", "5"], "");
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(ended.stderr.contains("groups reset"), "{ended:?}");
+}
+
+#[test]
+fn json_goes_out_and_in_again_without_loss() {
+    let broker = Broker::start();
+    broker.stdout(&["topics", "create", "copy", "-p", "1"], "");
+    let produce = [
+        "produce",
+        "orders",
+        "-p",
+        "1",
+        "-K",
+        ":",
+        "-Z",
+        "-H",
+        "source=shell",
+        "-H",
+        "empty=",
+    ];
+    let ended = broker.run(
+        &[&produce[..], &["--json"]].concat(),
+        "k:v\nno key\ngone:\n",
+    );
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let told = json(&ended.stdout);
+    assert_eq!(
+        (&told["acknowledged"], &told["partial"]),
+        (&3.into(), &false.into())
+    );
+    let printed = broker.stdout(&["consume", "orders", "-e", "--json"], "");
+    let first = json(printed.lines().next().unwrap());
+    assert_eq!(first["topic"], "orders");
+    assert_eq!(
+        (&first["partition"], &first["offset"]),
+        (&1.into(), &0.into())
+    );
+    assert_eq!((&first["key"], &first["value"]), (&"k".into(), &"v".into()));
+    assert_eq!(first["headers"][0]["name"], "source");
+    assert_eq!(first["headers"][0]["value"], "shell");
+    let last = json(printed.lines().last().unwrap());
+    assert_eq!(
+        (&last["key"], &last["value"]),
+        (&"gone".into(), &serde_json::Value::Null)
+    );
+    broker.stdout(&["produce", "copy", "--json-input"], &printed);
+    let copied = broker.stdout(&["consume", "copy", "-e", "--json"], "");
+    let without_place = |text: &str| {
+        let records = text.lines().map(json).map(|mut record| {
+            let fields = record.as_object_mut().unwrap();
+            for name in ["topic", "partition", "offset"] {
+                fields.remove(name).unwrap();
+            }
+            record
+        });
+        records.collect::<Vec<_>>()
+    };
+    assert_eq!(without_place(&copied), without_place(&printed));
+    let ended = broker.run(
+        &["produce", "copy", "--json-input"],
+        "{\"value\": \"fine\"}\n{\"value\": 1}\n",
+    );
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("record 2"), "{ended:?}");
+}
+
+#[test]
+fn records_end_where_they_are_told_to() {
+    let broker = Broker::start();
+    broker.stdout(
+        &["produce", "orders", "-p", "0", "-D", r"==\n", "-c", "2"],
+        "a\nb==\n-c==\nd",
+    );
+    let consumed = broker.stdout(&["consume", "orders", "-e", "-f", "%s|"], "");
+    assert_eq!(consumed, "a\nb|-c|");
 }

@@ -1,0 +1,106 @@
+//! `klamm configs set` and `klamm configs delete`.
+
+use clap::{ArgGroup, Args};
+use klamm::Admin;
+use klamm::admin::{ConfigChange, ConfigResource};
+
+use super::ResourceArgs;
+use crate::args::property;
+use crate::failure::Failure;
+use crate::output::{Output, Report, row};
+
+#[derive(Args, Debug)]
+#[command(group = ArgGroup::new("changes").required(true).multiple(true).args(["set", "append", "subtract"]))]
+pub(crate) struct SetArgs {
+    #[command(flatten)]
+    resource: ResourceArgs,
+    /// Properties and their values
+    #[arg(value_name = "NAME=VALUE", value_parser = property)]
+    set: Vec<(String, String)>,
+    /// Adds values, separated by commas, to a property that is a list
+    #[arg(long, value_name = "NAME=VALUES", value_parser = property)]
+    append: Vec<(String, String)>,
+    /// Takes values, separated by commas, from a property that is a list
+    #[arg(long, value_name = "NAME=VALUES", value_parser = property)]
+    subtract: Vec<(String, String)>,
+    /// Only check whether it could be done
+    #[arg(long)]
+    validate_only: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DeleteArgs {
+    #[command(flatten)]
+    resource: ResourceArgs,
+    /// Properties to set back
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<String>,
+    /// Only check whether it could be done
+    #[arg(long)]
+    validate_only: bool,
+}
+
+pub(super) async fn set(admin: &Admin, args: SetArgs, out: &Output) -> Result<(), Failure> {
+    let sets = args
+        .set
+        .iter()
+        .map(|(name, value)| ConfigChange::set(name, value));
+    let appends = args
+        .append
+        .iter()
+        .map(|(name, it)| ConfigChange::append(name, it));
+    let subtracts = args
+        .subtract
+        .iter()
+        .map(|(name, it)| ConfigChange::subtract(name, it));
+    let changes = sets.chain(appends).chain(subtracts).collect();
+    alter(
+        admin,
+        args.resource.resource(),
+        changes,
+        args.validate_only,
+        out,
+    )
+    .await
+}
+
+pub(super) async fn delete(admin: &Admin, args: DeleteArgs, out: &Output) -> Result<(), Failure> {
+    let changes = args.names.iter().map(ConfigChange::delete).collect();
+    alter(
+        admin,
+        args.resource.resource(),
+        changes,
+        args.validate_only,
+        out,
+    )
+    .await
+}
+
+async fn alter(
+    admin: &Admin,
+    resource: ConfigResource,
+    changes: Vec<ConfigChange>,
+    validate_only: bool,
+    out: &Output,
+) -> Result<(), Failure> {
+    let count = changes.len();
+    let alter = admin.alter_configs([(resource, changes)]);
+    let mut report = Report::new(out);
+    for (resource, result) in alter.validate_only(validate_only).await? {
+        let status = if validate_only {
+            "could be changed"
+        } else {
+            "changed"
+        };
+        let shown = resource.to_string();
+        match result {
+            Ok(()) => {
+                let row = row!(resource: shown.as_str(), status: status, properties: count);
+                let properties = if count == 1 { "property" } else { "properties" };
+                report.done(row, &format!("{shown}: {count} {properties} {status}"))?;
+            }
+            Err(error) => report.failed(row!(resource: shown, status: "failed"), &error),
+        }
+    }
+    report.finish()
+}

@@ -1,0 +1,320 @@
+//! A day's work on Apache Kafka, beside Kafka's own tools.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use klamm_tests::Kafka;
+use serde_json::Value;
+
+const GROUPS: &str = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
+const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
+const CONFIGS: &str = "kafka.admin.ConfigCommand";
+const OFFSETS: &str = "org.apache.kafka.tools.GetOffsetShell";
+const ACLS: &str = "org.apache.kafka.tools.AclCommand";
+
+/// The command, at a broker.
+struct Klamm {
+    bootstrap: String,
+}
+
+struct Ended {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Klamm {
+    fn run(&self, line: &str, input: &str) -> Ended {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_klamm"))
+            .args(line.split_whitespace())
+            .args(["-b", &self.bootstrap])
+            .env_remove("KLAMM_BOOTSTRAP")
+            .env_remove("KLAMM_CONFIG")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        // A process that ends without reading closes the pipe.
+        let _ = stdin.write_all(input.as_bytes());
+        drop(stdin);
+        let output = child.wait_with_output().unwrap();
+        Ended {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// As [`Klamm::run`]; it has to succeed.
+    fn does(&self, line: &str, input: &str) -> String {
+        let ended = self.run(line, input);
+        assert_eq!(
+            ended.code,
+            Some(0),
+            "{line}: {}{}",
+            ended.stdout,
+            ended.stderr
+        );
+        ended.stdout
+    }
+
+    fn json(&self, line: &str) -> Value {
+        serde_json::from_str(&self.does(&format!("{line} --json"), "")).unwrap()
+    }
+}
+
+fn started() -> Kafka {
+    let authorizer = "org.apache.kafka.metadata.authorizer.StandardAuthorizer";
+    let login = "org.apache.kafka.common.security.scram.ScramLoginModule required;";
+    Kafka::builder()
+        .property("authorizer.class.name", authorizer)
+        .property("allow.everyone.if.no.acl.found", true)
+        .property("super.users", "User:ANONYMOUS")
+        .listener("SECURE", "SASL_PLAINTEXT")
+        .property("sasl.enabled.mechanisms", "SCRAM-SHA-512")
+        .property("listener.name.secure.scram-sha-512.sasl.jaas.config", login)
+        .start()
+        .expect("a broker for the command")
+}
+
+/// What Kafka's tools print, one line of class and arguments each.
+fn tools(kafka: &Kafka, lines: &[(&str, &str)]) -> Vec<String> {
+    let tools = kafka.java_tools().unwrap();
+    let tools = lines.iter().fold(tools, |tools, (class, arguments)| {
+        tools.tool(class, arguments)
+    });
+    let printed = tools.run().unwrap().into_iter();
+    printed.map(|printed| printed.text).collect()
+}
+
+/// The lag that Kafka's tool tells of a group, all partitions together.
+fn lag(printed: &str) -> i64 {
+    let headings = printed.lines().find(|line| line.starts_with("GROUP"));
+    let mut headings = headings.expect("a table").split_whitespace();
+    let column = headings.position(|heading| heading == "LAG").unwrap();
+    let lines = printed.lines().filter(|line| line.starts_with("billing"));
+    let lags = lines.filter_map(|line| line.split_whitespace().nth(column)?.parse::<i64>().ok());
+    lags.sum()
+}
+
+/// Looks until it is so: brokers learn of changes of the metadata a moment later.
+fn until(what: &str, mut look: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !look() {
+        assert!(Instant::now() < deadline, "{what}: not within 30 s");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn a_days_work() {
+    let kafka = started();
+    let klamm = Klamm {
+        bootstrap: kafka.bootstrap(),
+    };
+    records_and_groups(&kafka, &klamm);
+    configs_and_records(&kafka, &klamm);
+    security(&kafka, &klamm);
+    cluster(&klamm);
+}
+
+fn records_and_groups(kafka: &Kafka, klamm: &Klamm) {
+    klamm.does("topics create orders -p 3 -c retention.ms=3600000", "");
+    let input = |from: i32, to: i32| -> String {
+        let lines = (from..to).map(|number| format!("k{number}:{number}\n"));
+        lines.collect::<Vec<_>>().concat()
+    };
+    klamm.does("produce orders -K : -H source=test", &input(0, 12));
+    let read = klamm.does("consume orders -G billing -e", "");
+    assert_eq!(read.lines().count(), 12);
+    klamm.does("produce orders -K :", &input(12, 30));
+    let groups = klamm.json("groups describe billing");
+    assert_eq!(groups[0]["lag"], 18);
+    assert_eq!(klamm.json("lag billing")[0]["lag"], 18);
+    let topics = klamm.json("topics describe orders");
+    assert_eq!(topics[0]["configs"]["retention.ms"], "3600000");
+    let plan = klamm.run("groups reset billing --topic orders --to -2", "");
+    assert!(
+        plan.stderr.contains("nothing was changed"),
+        "{}",
+        plan.stderr
+    );
+    let describe = "--describe --group billing";
+    let printed = tools(
+        kafka,
+        &[(GROUPS, describe), (TOPICS, "--describe --topic orders")],
+    );
+    assert_eq!(lag(&printed[0]), 18, "{}", printed[0]);
+    let id = topics[0]["id"].as_str().unwrap();
+    assert!(
+        printed[1].contains(&format!("TopicId: {id}")),
+        "{}",
+        printed[1]
+    );
+    assert!(
+        printed[1].contains("retention.ms=3600000"),
+        "{}",
+        printed[1]
+    );
+    klamm.does("groups reset billing --topic orders --to -2 --execute", "");
+    let printed = tools(kafka, &[(GROUPS, describe)]);
+    assert_eq!(lag(&printed[0]), 6, "{}", printed[0]);
+    assert_eq!(klamm.json("lag billing")[0]["lag"], 6);
+    klamm.does("groups delete billing --yes", "");
+    let missing = klamm.run("groups describe billing", "");
+    assert_eq!(missing.code, Some(1));
+    assert!(
+        missing.stderr.contains("no group billing"),
+        "{}",
+        missing.stderr
+    );
+}
+
+fn configs_and_records(kafka: &Kafka, klamm: &Klamm) {
+    klamm.does(
+        "configs set topic orders cleanup.policy=delete max.message.bytes=2000000",
+        "",
+    );
+    klamm.does(
+        "configs set topic orders --append cleanup.policy=compact --validate-only",
+        "",
+    );
+    klamm.does("configs delete topic orders retention.ms", "");
+    let refused = klamm.run("configs set topic orders retention.ms=soon", "");
+    assert_eq!(refused.code, Some(1));
+    assert!(
+        refused.stderr.contains("INVALID_CONFIG"),
+        "{}",
+        refused.stderr
+    );
+    klamm.does("configs describe broker 1 --all", "");
+    klamm.does("records delete orders --before end --yes", "");
+    klamm.does("topics alter orders -p 4", "");
+    let describe = "--describe --entity-type topics --entity-name orders";
+    let printed = tools(
+        kafka,
+        &[
+            (CONFIGS, describe),
+            (OFFSETS, "--topic orders --time earliest"),
+        ],
+    );
+    assert!(
+        printed[0].contains("max.message.bytes=2000000"),
+        "{}",
+        printed[0]
+    );
+    assert!(!printed[0].contains("retention.ms"), "{}", printed[0]);
+    let begins = printed[1]
+        .lines()
+        .filter_map(|line| line.rsplit(':').next()?.parse::<i64>().ok());
+    assert_eq!(begins.sum::<i64>(), 30, "{}", printed[1]);
+    assert_eq!(
+        printed[1]
+            .lines()
+            .filter(|line| line.starts_with("orders:"))
+            .count(),
+        4
+    );
+}
+
+fn security(kafka: &Kafka, klamm: &Klamm) {
+    klamm.does("users set alice --password-file /dev/stdin", "wonderland\n");
+    let secure = Klamm {
+        bootstrap: kafka.bootstrap_of("SECURE"),
+    };
+    let sasl = "-X security.protocol=SASL_PLAINTEXT -X sasl.mechanism=SCRAM-SHA-512 -X sasl.username=alice";
+    let doctor = format!("doctor {sasl} -X sasl.password=wonderland");
+    until("the right password is known", || {
+        secure.run(&format!("{doctor} --json"), "").code == Some(0)
+    });
+    assert_eq!(
+        klamm.json("users list alice")[0]["mechanism"],
+        "SCRAM-SHA-512"
+    );
+    let wrong = secure.run(
+        &format!("doctor --json {sasl} -X sasl.password=guessed"),
+        "",
+    );
+    assert_eq!(wrong.code, Some(1), "{}", wrong.stderr);
+    let told = klamm_json(&wrong.stdout);
+    let steps = told["steps"].as_array().unwrap();
+    let failed: Vec<_> = steps
+        .iter()
+        .filter(|step| step["status"] == "failed")
+        .collect();
+    assert_eq!(failed[0]["step"], "SASL", "{told:#}");
+    // Without SASL, on a listener that wants it.
+    assert_eq!(secure.run("doctor", "").code, Some(1));
+    klamm.does(
+        "acls add User:alice topic orders --operation read --operation describe",
+        "",
+    );
+    klamm.does(
+        "acls add User:bob cluster --operation alter --deny --host 10.0.0.7",
+        "",
+    );
+    let count = |line: &str| klamm.json(line).as_array().unwrap().len();
+    until("ACLs are there", || {
+        count("acls list --principal User:alice") == 2
+    });
+    let printed = tools(kafka, &[(ACLS, "--list --principal User:bob")]);
+    for word in ["operation=ALTER", "permissionType=DENY", "host=10.0.0.7"] {
+        assert!(printed[0].contains(word), "{}", printed[0]);
+    }
+    klamm.does("acls delete --principal User:alice --yes", "");
+    klamm.does("acls delete --principal User:bob --yes", "");
+    until("acls are gone", || count("acls") == 0);
+    klamm.does(
+        "quotas set --user alice --client-id <default> producer_byte_rate=1048576",
+        "",
+    );
+    until("quotas are there", || count("quotas") == 1);
+    let quotas = klamm.json("quotas");
+    assert_eq!(quotas[0]["user"], "alice");
+    assert_eq!(quotas[0]["client_id"], "<default>");
+    assert_eq!(quotas[0]["value"], 1_048_576.0);
+    klamm.does(
+        "quotas delete --user alice --client-id <default> producer_byte_rate",
+        "",
+    );
+    until("quotas are gone", || count("quotas") == 0);
+    klamm.does("users delete alice --yes", "");
+    until("users are gone", || count("users") == 0);
+}
+
+fn cluster(klamm: &Klamm) {
+    let brokers = klamm.json("cluster");
+    assert_eq!(brokers["controller"], 1);
+    assert_eq!(brokers["brokers"][0]["broker"], 1);
+    let features = klamm.json("cluster features");
+    let features = features.as_array().unwrap();
+    assert!(
+        features
+            .iter()
+            .any(|it| it["feature"] == "metadata.version")
+    );
+    let quorum = klamm.json("cluster quorum");
+    assert_eq!(quorum["leader"], 1);
+    assert_eq!(quorum["replicas"][0]["role"], "leader");
+    assert_eq!(klamm.json("cluster health")["healthy"], true);
+    assert_eq!(klamm.json("reassign").as_array().unwrap().len(), 0);
+    assert_eq!(klamm.json("transactions").as_array().unwrap().len(), 0);
+    let hanging = klamm.json("transactions hanging orders");
+    assert_eq!(hanging.as_array().unwrap().len(), 0);
+    let doctor = klamm.json("doctor");
+    assert_eq!(doctor["healthy"], true);
+    let steps = doctor["steps"].as_array().unwrap();
+    let clock = steps.iter().find(|step| step["step"] == "clock").unwrap();
+    assert_eq!(clock["status"], "ok", "{doctor:#}");
+    klamm.does("topics delete orders --yes", "");
+    until("the topic is gone", || {
+        klamm.run("topics exists orders", "").code == Some(3)
+    });
+}
+
+fn klamm_json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
