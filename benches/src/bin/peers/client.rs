@@ -35,19 +35,16 @@ impl Client {
     /// Builds its program; says so if that can't be done here.
     pub(crate) fn build(self) -> bool {
         let peers = peers();
-        let cargo = |folder: PathBuf, package: &str| {
+        let cargo = |folder: PathBuf, packages: &[&str]| {
             let mut command = Command::new("cargo");
-            command.current_dir(folder).args([
-                "build",
-                "--release",
-                "--locked",
-                "--package",
-                package,
-            ]);
+            command
+                .current_dir(folder)
+                .args(["build", "--release", "--locked"])
+                .args(packages);
             command
         };
         let mut command = match self {
-            Self::Klamm => cargo(root(), "klamm-cli"),
+            Self::Klamm => cargo(root(), &["--package", "klamm-cli"]),
             Self::FranzGo => {
                 let mut command = Command::new("go");
                 command
@@ -59,7 +56,8 @@ impl Client {
                 command
             }
             Self::ConfluentKafka | Self::Rdkafka | Self::RdkafkaFuture | Self::Krafka => {
-                cargo(peers.join("rust"), self.package())
+                // All at once: one alone would be built with other features of what they share, and so all of that again.
+                cargo(peers.join("rust"), &["--workspace"])
             }
             // Kafka's own tools, which come with the broker's jars.
             Self::Java => return true,

@@ -37,7 +37,7 @@ struct Arguments {
     /// Writes docs/benchmarks.md and its pictures
     #[arg(long)]
     write: bool,
-    /// Only workloads whose names start so
+    /// Only these workloads
     workloads: Vec<String>,
 }
 
@@ -56,11 +56,7 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 fn run(arguments: &Arguments) -> Outcome<()> {
     let wanted = |name: &str| {
-        arguments.workloads.is_empty()
-            || arguments
-                .workloads
-                .iter()
-                .any(|start| name.starts_with(start.as_str()))
+        arguments.workloads.is_empty() || arguments.workloads.iter().any(|it| it == name)
     };
     let workloads: Vec<Workload> = workload::ALL
         .iter()
