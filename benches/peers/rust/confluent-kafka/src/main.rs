@@ -88,6 +88,8 @@ async fn consume(job: &Consume) -> Result<(), Failed> {
     let config = ConsumerConfig::new(&properties(&[
         ("bootstrap.servers", &job.bootstrap),
         ("group.id", "unused"),
+        // The only one it has, though it is assigned its partitions.
+        ("group.protocol", "consumer"),
         ("auto.offset.reset", "earliest"),
         ("enable.auto.commit", "false"),
         ("max.poll.records", "10000"),
