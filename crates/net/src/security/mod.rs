@@ -30,11 +30,15 @@ pub struct Security {
 }
 
 impl Security {
+    #[cfg(feature = "__rustls")]
     fn has_tls(&self) -> bool {
-        #[cfg(feature = "__rustls")]
-        return self.tls.is_some();
-        #[cfg(not(feature = "__rustls"))]
-        return false;
+        self.tls.is_some()
+    }
+
+    #[cfg(not(feature = "__rustls"))]
+    #[expect(clippy::unused_self, reason = "as where TLS is built in")]
+    fn has_tls(&self) -> bool {
+        false
     }
 
     /// A password goes in clear only if the user has said so.
@@ -71,6 +75,13 @@ impl SecurityLayer {
         read.await.unwrap_or(Err(Error::Closed))
     }
 
+    #[cfg_attr(
+        not(feature = "__rustls"),
+        expect(
+            clippy::unnecessary_wraps,
+            reason = "TLS has files, and is not built in"
+        )
+    )]
     fn read(security: &Security) -> Result<Self, Error> {
         Ok(Self {
             #[cfg(feature = "__rustls")]
@@ -79,11 +90,15 @@ impl SecurityLayer {
         })
     }
 
+    #[cfg(feature = "__rustls")]
     pub(crate) fn has_tls(&self) -> bool {
-        #[cfg(feature = "__rustls")]
-        return self.tls.is_some();
-        #[cfg(not(feature = "__rustls"))]
-        return false;
+        self.tls.is_some()
+    }
+
+    #[cfg(not(feature = "__rustls"))]
+    #[expect(clippy::unused_self, reason = "as where TLS is built in")]
+    pub(crate) fn has_tls(&self) -> bool {
+        false
     }
 
     /// TLS over `stream`, if this client has TLS.
