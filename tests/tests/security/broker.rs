@@ -38,35 +38,6 @@ impl SecureKafka {
     pub(crate) fn tls(&self) -> Tls {
         Tls::new().roots_file(self.folder.join("ca.pem"))
     }
-
-    /// Id and HMAC of a new delegation token of Alice's, made by Kafka's own tool.
-    pub(crate) fn delegation_token(&self) -> klamm_tests::Result<(String, String)> {
-        let file = self.folder.join("alice.properties");
-        let text = format!(
-            "security.protocol=SASL_PLAINTEXT\nsasl.mechanism=PLAIN\nsasl.jaas.config=\
-             org.apache.kafka.common.security.plain.PlainLoginModule required username=\"alice\" password=\"{PASSWORD}\";\n"
-        );
-        fs::write(&file, text).expect("the folder is there");
-        let output = self
-            .kafka
-            .tool("org.apache.kafka.tools.DelegationTokenCommand")?
-            .args(["--bootstrap-server", &self.address("SASL"), "--create"])
-            .args(["--max-life-time-period", "-1", "--command-config"])
-            .arg(&file)
-            .run()?;
-        let text = output.text();
-        // A table: a line of names, then one a token, with blank lines between.
-        let lines = text.lines().skip_while(|line| !line.starts_with("TOKENID"));
-        let line = lines.skip(1).find(|line| !line.trim().is_empty());
-        let line = line.unwrap_or_else(|| panic!("no token in {text}"));
-        let mut fields = line.split_whitespace();
-        let (id, hmac) = (fields.next().unwrap(), fields.next().unwrap());
-        assert!(
-            hmac.len() == 88 && line.contains("User:alice"),
-            "no token in {text}"
-        );
-        Ok((id.to_owned(), hmac.to_owned()))
-    }
 }
 
 /// An unsecured token, as Kafka's default validator takes them, that ends in so many seconds.

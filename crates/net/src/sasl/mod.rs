@@ -116,6 +116,9 @@ impl Sasl {
 
     /// Says that user name and password of SCRAM are id and HMAC of a delegation token
     /// (`tokenauth=true`; KIP-48). Without effect on other mechanisms.
+    ///
+    /// A token that was just made is refused as a wrong password is until the broker has heard of it from the
+    /// controller, a moment later: it takes the token once it lists it (`describe_tokens` of the admin).
     #[must_use]
     pub fn delegation_token(mut self) -> Self {
         if let Mechanism::Scram(scram) = &mut self.mechanism {
