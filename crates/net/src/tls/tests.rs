@@ -296,6 +296,44 @@ async fn a_peer_without_tls_is_told_apart() {
 }
 
 #[tokio::test]
+async fn a_peer_that_speaks_only_tls_1_1_is_not_spoken_to() {
+    let authority = authority("ours");
+    let dialer = TlsDialer::new(&trusting(&authority)).unwrap();
+    // A ServerHello of TLS 1.1: version, 32 random bytes, no session, TLS_RSA_WITH_AES_128_CBC_SHA, no compression.
+    let mut hello = b"\x16\x03\x02\0\x2a\x02\0\0\x26\x03\x02".to_vec();
+    hello.extend([7; 32]);
+    hello.extend(b"\0\0\x2f\0");
+    // And the fatal alert protocol_version, by which most such peers answer.
+    let alert = b"\x15\x03\x02\0\x02\x02\x46".to_vec();
+    for answer in [hello, alert] {
+        let (near, mut far) = duplex(1 << 16);
+        let peer = async {
+            let mut start = [0; 5];
+            far.read_exact(&mut start).await.unwrap();
+            far.write_all(&answer).await.unwrap();
+            // Nothing follows the client's hello but, at most, its alert.
+            let mut rest = Vec::new();
+            far.read_to_end(&mut rest).await.unwrap();
+            rest.len()
+        };
+        let (connected, sent) = tokio::join!(
+            async { dialer.connect(near, HOST, "kafka.test:9093").await.err() },
+            peer
+        );
+        let error = connected.expect("TLS 1.1 is too old");
+        let told = matches!(
+            &error,
+            Error::Tls {
+                failure: TlsFailure::NothingInCommon,
+                ..
+            }
+        );
+        assert!(told && error.to_string().contains("TLS"), "{error}");
+        assert!(sent < 2000, "{sent} bytes");
+    }
+}
+
+#[tokio::test]
 async fn an_own_configuration_is_used_as_it_is() {
     let authority = authority("ours");
     let mut roots = rustls::RootCertStore::empty();
