@@ -15,9 +15,10 @@ use std::time::Duration;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
 use crate::client_config::HostPort;
+use crate::staggered::first_success;
 
 /// Names whose last address is remembered; beyond that all are forgotten.
 const REMEMBERED_MAX: usize = 1000;
@@ -76,8 +77,8 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
 ///
 /// Names are resolved anew for each connection. The first address to be tried is the one after that
 /// tried last, so that an address which accepts connections but leads nowhere cannot keep a client
-/// from the others; each address has its share of the time, so that one which swallows packets
-/// cannot use it up. Nagle's algorithm is off and keep-alive on, as in Java.
+/// from the others; the next one is tried as soon as one fails, or after a quarter of a second beside it, so that one
+/// which swallows packets costs no more than that (RFC 8305). Nagle's algorithm is off and keep-alive on, as in Java.
 #[derive(Debug, Default)]
 pub struct TcpConnector {
     tried_last: Mutex<HashMap<HostPort, SocketAddr>>,
@@ -116,20 +117,16 @@ impl TcpConnector {
                 resolved.push(address);
             }
         }
-        let mut left = resolved.len() as u32;
-        let mut failures = Vec::new();
-        for address in self.in_turn(name, resolved) {
+        let in_turn = self.in_turn(name, resolved).into_iter();
+        let attempts = in_turn.map(|address| async move {
             // Before the attempt: whoever is cut off here starts with the next one.
             self.remember(name, address);
-            let share = deadline.saturating_duration_since(Instant::now()) / left.max(1);
-            left -= 1;
-            match timeout(share, open(address)).await {
-                Ok(Ok(stream)) => return Ok(stream),
-                Ok(Err(error)) => failures.push((address, error)),
-                Err(_) => failures.push((address, no_answer(share))),
+            match timeout_at(deadline, open(address)).await {
+                Ok(opened) => opened.map_err(|error| (address, error)),
+                Err(_) => Err((address, no_answer(limit))),
             }
-        }
-        Err(summary(failures))
+        });
+        first_success(attempts).await.map_err(summary)
     }
 }
 

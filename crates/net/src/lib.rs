@@ -27,6 +27,7 @@ mod route;
 mod sasl;
 mod secret;
 mod security;
+mod staggered;
 mod stats;
 mod tls;
 

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use klamm_net::{Broker, Cluster, Connection, HostPort, Lane, LeaderHint, NodeId};
-use klamm_testbroker::{ApiKey, TestBroker, TestBrokerBuilder};
-use support::{InMemory, Moving, PATIENCE, config, connect, eventually};
+use klamm_testbroker::{ApiKey, ErrorCode, Fault, TestBroker, TestBrokerBuilder};
+use support::log::Log;
+use support::{InMemory, Moving, PATIENCE, WithHole, config, connect, eventually};
 use tokio::time::{Duration, Instant};
 
 async fn start(builder: TestBrokerBuilder) -> (Arc<TestBroker>, InMemory) {
@@ -180,6 +181,93 @@ async fn a_cluster_that_is_gone_is_looked_for_at_the_bootstrap_addresses_anew() 
             assert!(error.is_timeout(), "{error}");
             assert!(error.to_string().contains("cannot connect"), "{error}");
         }
+    }
+}
+
+/// Brokers that live but are to be left: they say so, or have not answered for long (KIP-1102).
+#[tokio::test]
+async fn brokers_that_send_a_client_away_or_do_not_answer_are_left_with_all_connections() {
+    let long = Duration::from_secs(3600);
+    for (fault, trigger) in [
+        (Fault::Error(ErrorCode::REBOOTSTRAP_REQUIRED), long),
+        (Fault::DropBefore, Duration::from_millis(200)),
+    ] {
+        let (old, _) = start(TestBroker::builder().topic("orders", 1)).await;
+        let (new, _) = start(TestBroker::builder().topic("orders", 3)).await;
+        let connector = Moving::new(&old).and_old_ones_stay();
+        let mut config = config(connector.clone());
+        config.rebootstrap_trigger = trigger;
+        let cluster = Cluster::connect(config).await.unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        cluster.topic("orders", false, deadline).await.unwrap();
+        // What a consumer holds on to.
+        let role = cluster.with_own_lanes();
+        let held = lane(&role, Lane::Fetch).await;
+        connector.lead_to(&new);
+        old.inject(ApiKey::METADATA, fault.times(1000)).unwrap();
+        cluster.request_refresh();
+        eventually("the new cluster's topic is known", || {
+            let snapshot = cluster.snapshot();
+            let topic = snapshot.topic("orders");
+            topic.is_some_and(|topic| topic.partitions.len() == 3)
+        })
+        .await;
+        eventually("nobody stays with the old cluster", || held.is_closed()).await;
+        let moved = lane(&role, Lane::Fetch).await;
+        assert_eq!(moved.address(), new.bootstrap());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_that_swallows_packets_does_not_hold_up_the_others() {
+    // Whichever of them a client turns to first.
+    for _ in 0..8 {
+        let (_broker, connector) = start(TestBroker::builder()).await;
+        let mut config = config(WithHole(connector));
+        config.bootstrap = vec!["hole".parse().unwrap(), "bootstrap".parse().unwrap()];
+        let started = Instant::now();
+        Cluster::connect(config).await.unwrap();
+        let waited = started.elapsed();
+        assert!(waited < Duration::from_secs(1), "{waited:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_is_away_is_logged_once_a_minute_and_when_it_is_back() {
+    let log = Log::default();
+    let _listening = tracing::subscriber::set_default(log.clone());
+    let (broker, _) = start(TestBroker::builder()).await;
+    let (other, _) = start(TestBroker::builder()).await;
+    let connector = Moving::new(&broker);
+    let cluster = connect(connector.clone()).await;
+    lane(&cluster, Lane::Produce).await;
+    connector.lead_to(&other);
+    let (away, mut attempts) = (Instant::now(), 0);
+    while away.elapsed() < Duration::from_secs(185) {
+        let deadline = Instant::now() + PATIENCE;
+        let refused = cluster.connection(NodeId(1), Lane::Fetch, deadline).await;
+        refused.unwrap_err();
+        attempts += 1;
+    }
+    connector.lead_to(&broker);
+    lane(&cluster, Lane::Fetch).await;
+
+    assert!(attempts > 150, "{attempts}");
+    let lines = log.lines();
+    assert_eq!(lines.len(), 5, "{attempts} attempts: {lines:#?}");
+    for line in &lines[..4] {
+        for part in [
+            "WARN",
+            "cannot connect",
+            &broker.bootstrap(),
+            "failures=",
+            "refused",
+        ] {
+            assert!(line.contains(part), "{line}");
+        }
+    }
+    for part in ["INFO", "connected again", &broker.bootstrap(), "away=18"] {
+        assert!(lines[4].contains(part), "{}", lines[4]);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
@@ -112,6 +113,14 @@ impl Pool {
         self.peers().retain(|address, _| is_known(address));
     }
 
+    /// Ends all connections, those whose handles others hold as well, and forgets all addresses.
+    pub(crate) fn close_all(&self, reason: &str) {
+        let peers = std::mem::take(&mut *self.peers());
+        for connection in peers.values().flat_map(|peer| peer.open()) {
+            connection.close(reason);
+        }
+    }
+
     /// Each address's counters, in order of the addresses.
     pub(crate) fn stats(&self) -> Vec<BrokerStats> {
         let peers: Vec<_> = self.peers().values().cloned().collect();
@@ -167,7 +176,16 @@ impl Pool {
                 return Ok(open.clone());
             }
             *slot = None;
-            let connection = self.dial(&peer, node, asked).await?;
+            let limit = match self.may_dial(&peer, asked).await {
+                Ok(limit) => limit,
+                Err((error, pause)) => {
+                    // Beside all others who are refused, not one after the other.
+                    drop(slot);
+                    sleep(pause).await;
+                    return Err(error);
+                }
+            };
+            let connection = self.dial(&peer, node, limit).await?;
             *slot = Some(connection.clone());
             Ok(connection)
         };
@@ -180,24 +198,26 @@ impl Pool {
         }
     }
 
+    /// Waits until an attempt may be made, and gives the time for it; or why there is none, and how long to wait
+    /// before that is told.
+    async fn may_dial(&self, peer: &Peer, asked: Instant) -> Result<Duration, (Error, Duration)> {
+        loop {
+            let next = peer.reconnect().next(asked, Instant::now(), &self.config);
+            match next {
+                Next::Dial(limit) => return Ok(limit),
+                Next::Wait(until) => sleep_until(until).await,
+                Next::Fail(error) => return Err((error, Duration::ZERO)),
+                Next::Refuse(error) => return Err((error, self.config.retry_backoff.initial)),
+            }
+        }
+    }
+
     async fn dial(
         &self,
         peer: &Peer,
         node: Option<NodeId>,
-        asked: Instant,
+        limit: Duration,
     ) -> Result<Connection, Error> {
-        let limit = loop {
-            let next = peer.reconnect().next(asked, Instant::now(), &self.config);
-            match next {
-                Next::Dial(limit) => break limit,
-                Next::Wait(until) => sleep_until(until).await,
-                Next::Fail(error) => return Err(error),
-                Next::Refuse(error) => {
-                    sleep(self.config.retry_backoff.initial).await;
-                    return Err(error);
-                }
-            }
-        };
         let started = Instant::now();
         let meter = Arc::clone(&peer.meter);
         match dial(
@@ -262,3 +282,6 @@ fn advertised(
         (error, _) => error,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::metadata::{self, Answer, Broker, ClusterSnapshot, SnapshotSender, TopicsInUse};
 use crate::node::NodeId;
 use crate::security::SecurityLayer;
+use crate::staggered::first_success;
 
 pub(crate) struct Inner {
     pub(super) config: Arc<ClientConfig>,
@@ -101,28 +102,24 @@ impl Inner {
         lane: LaneKey,
         deadline: Instant,
     ) -> Result<Connection, Error> {
-        let mut failed = no_address();
-        for broker in self.in_turn(lane) {
-            let connected = self
-                .pool
-                .connection(&broker.address, Some(broker.node), lane, deadline)
-                .await;
-            match connected {
-                Ok(connection) => return Ok(connection),
-                Err(error) => failed = error,
-            }
-        }
+        let brokers = self.in_turn(lane).into_iter();
+        let attempts = brokers.map(|broker| async move {
+            let (address, node) = (&broker.address, Some(broker.node));
+            self.pool.connection(address, node, lane, deadline).await
+        });
+        let failures = match first_success(attempts).await {
+            Ok(connection) => return Ok(connection),
+            Err(failures) => failures,
+        };
         if !self.config.rebootstrap {
-            return Err(failed);
+            return Err(last(failures));
         }
         // Rebootstrap (KIP-899): none of the brokers that are known can be reached.
-        for address in self.bootstrap_in_turn() {
-            match self.pool.connection(address, None, lane, deadline).await {
-                Ok(connection) => return Ok(connection),
-                Err(error) => failed = error,
-            }
-        }
-        Err(failed)
+        let addresses = self.bootstrap_in_turn();
+        let attempts = addresses.map(|address| async move {
+            self.pool.connection(&address, None, lane, deadline).await
+        });
+        first_success(attempts).await.map_err(last)
     }
 
     /// The brokers in the order in which to ask them: those with a connection, the least loaded first;
@@ -141,8 +138,8 @@ impl Inner {
         brokers
     }
 
-    /// Forgets all brokers and lets go of all connections: what is asked next starts from the
-    /// bootstrap addresses, which are resolved anew (KIP-1102).
+    /// Forgets all brokers and ends all connections, also those whose handles the roles hold: what is asked next
+    /// starts from the bootstrap addresses, which are resolved anew (KIP-1102).
     pub(crate) fn rebootstrap(&self) {
         tracing::warn!("starting again from the bootstrap addresses");
         self.snapshot.send_modify(|snapshot| {
@@ -151,19 +148,16 @@ impl Inner {
             next.controller = None;
             *snapshot = Arc::new(next);
         });
-        self.pool.retain(|_| false);
+        self.pool
+            .close_all("the cluster is looked for anew (metadata.recovery.strategy=rebootstrap)");
     }
 
     /// The first answer of any bootstrap address.
     pub(super) async fn first_answer(&self, deadline: Instant) -> Result<Answer, Error> {
-        let mut failed = no_address();
-        for address in self.bootstrap_in_turn() {
-            match self.ask_bootstrap(address, deadline).await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => failed = error,
-            }
-        }
-        Err(failed)
+        let addresses = self.bootstrap_in_turn();
+        let attempts =
+            addresses.map(|address| async move { self.ask_bootstrap(&address, deadline).await });
+        first_success(attempts).await.map_err(last)
     }
 
     async fn ask_bootstrap(&self, address: &HostPort, deadline: Instant) -> Result<Answer, Error> {
@@ -172,10 +166,11 @@ impl Inner {
         metadata::ask(&connection, &[], false, self.config.request_timeout).await
     }
 
-    fn bootstrap_in_turn(&self) -> impl Iterator<Item = &HostPort> {
-        let addresses = &self.config.bootstrap;
+    fn bootstrap_in_turn(&self) -> impl Iterator<Item = HostPort> {
+        let mut addresses = self.config.bootstrap.clone();
         let first = self.take_turn() % addresses.len().max(1);
-        addresses[first..].iter().chain(&addresses[..first])
+        addresses.rotate_left(first);
+        addresses.into_iter()
     }
 
     fn take_turn(&self) -> usize {
@@ -188,10 +183,11 @@ impl Inner {
     }
 }
 
-fn no_address() -> Error {
-    Error::Bootstrap {
+/// Why all attempts have failed: as the last of them did.
+fn last(mut failures: Vec<Error>) -> Error {
+    failures.pop().unwrap_or_else(|| Error::Bootstrap {
         reason: "no address is given".to_owned(),
-    }
+    })
 }
 
 /// Clients that start together should not all turn to the same broker.

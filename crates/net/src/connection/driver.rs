@@ -63,8 +63,8 @@ enum End {
     Failed(io::Error),
     /// A response is late.
     Late,
-    /// The broker no longer takes the client for who it is.
-    Refused(String),
+    /// The client ends it: the broker no longer takes it for who it is, or the cluster is looked for anew.
+    Closed(String),
     /// The peer broke the protocol.
     Protocol(String),
 }
@@ -91,7 +91,7 @@ impl End {
             }
             Self::Failed(error) => error.to_string(),
             Self::Late => "closed because a response was late".to_owned(),
-            Self::Refused(reason) | Self::Protocol(reason) => reason.clone(),
+            Self::Closed(reason) | Self::Protocol(reason) => reason.clone(),
         }
     }
 }
@@ -163,7 +163,7 @@ impl Driver {
             self.in_flight.push(queued);
         }
         match close {
-            Some(reason) => Err(End::Refused(reason)),
+            Some(reason) => Err(End::Closed(reason)),
             None => Ok(abandoned),
         }
     }

@@ -186,6 +186,11 @@ impl Connection {
         wake(state);
     }
 
+    /// Ends the connection, whoever else has a handle: what is in flight fails, with `reason`.
+    pub(crate) fn close(&self, reason: &str) {
+        self.handle.shared.close(reason.to_owned());
+    }
+
     pub(crate) fn versions(&self) -> &ApiVersions {
         &self.handle.versions
     }

@@ -1,5 +1,7 @@
 //! A cluster in memory, whose connections are counted.
 
+pub(crate) mod log;
+
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -52,17 +54,27 @@ impl Connector for InMemory {
 }
 
 /// A name that leads to one cluster after the other; the addresses of a cluster that has been left are
-/// refused.
+/// refused, unless it [stays](Moving::and_old_ones_stay).
 #[derive(Clone, Debug)]
 pub(crate) struct Moving {
     broker: Arc<Mutex<Arc<TestBroker>>>,
+    /// Those that can be reached by their own addresses whatever the name leads to.
+    staying: Vec<Arc<TestBroker>>,
 }
 
 impl Moving {
     pub(crate) fn new(broker: &Arc<TestBroker>) -> Self {
         Self {
             broker: Arc::new(Mutex::new(Arc::clone(broker))),
+            staying: Vec::new(),
         }
+    }
+
+    /// The first cluster can be reached by its addresses after the name has moved.
+    pub(crate) fn and_old_ones_stay(mut self) -> Self {
+        let first = Arc::clone(&self.broker.lock().unwrap());
+        self.staying.push(first);
+        self
     }
 
     /// Moves the name; gives the cluster that it led to.
@@ -73,15 +85,31 @@ impl Moving {
 
 impl Connector for Moving {
     fn connect<'a>(&'a self, address: &'a HostPort, _timeout: Duration) -> Connecting<'a> {
-        let broker = Arc::clone(&self.broker.lock().unwrap());
-        let bootstrap = broker.bootstrap();
+        let current = Arc::clone(&self.broker.lock().unwrap());
+        let found = if address.host == "bootstrap" {
+            Some(&current)
+        } else {
+            let mut reachable = self.staying.iter().chain([&current]);
+            reachable.find(|broker| broker.bootstrap() == address.to_string())
+        };
+        let stream = found.map(|broker| broker.connect(1).map_err(io::Error::other));
         Box::pin(async move {
-            if address.host != "bootstrap" && address.to_string() != bootstrap {
-                return Err(io::ErrorKind::ConnectionRefused.into());
-            }
-            let stream = broker.connect(1).map_err(io::Error::other)?;
+            let stream = stream.ok_or(io::ErrorKind::ConnectionRefused)??;
             Ok(Box::new(stream) as BoxedStream)
         })
+    }
+}
+
+/// Swallows what goes to the host `hole`, as a firewall does; all else goes to a cluster in memory.
+#[derive(Debug)]
+pub(crate) struct WithHole(pub(crate) InMemory);
+
+impl Connector for WithHole {
+    fn connect<'a>(&'a self, address: &'a HostPort, timeout: Duration) -> Connecting<'a> {
+        if address.host == "hole" {
+            return Box::pin(std::future::pending());
+        }
+        self.0.connect(address, timeout)
     }
 }
 
