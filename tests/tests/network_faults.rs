@@ -74,27 +74,24 @@ async fn faults_end_calls_clearly_and_connections_alone() -> Outcome {
 async fn each_fault_fails_one_attempt(cluster: &Cluster, proxy: &Proxy) -> Outcome {
     let request = |action| Rule::request(METADATA, action);
     let response = |action| Rule::response(METADATA, action);
-    for (rule, processed) in [
-        (request(Action::Cut), true),
-        (request(Action::CutInside(7)), true),
-        (response(Action::Cut), true),
-        (response(Action::Reset), true),
-        (response(Action::CutInside(9)), true),
-        (response(Action::StallInside(9)), true),
-        (response(Action::WrongCorrelationId), true),
-        (response(Action::Size(-1)), true),
-        (response(Action::Size(i32::MAX)), true),
-        (response(Action::Corrupt { at: 0, xor: 0x80 }), true),
-        (request(Action::Swallow), true),
+    for rule in [
+        request(Action::Cut),
+        request(Action::CutInside(7)),
+        response(Action::Cut),
+        response(Action::Reset),
+        response(Action::CutInside(9)),
+        response(Action::StallInside(9)),
+        response(Action::WrongCorrelationId),
+        response(Action::Size(-1)),
+        response(Action::Size(i32::MAX)),
+        response(Action::Corrupt { at: 0, xor: 0x80 }),
+        request(Action::Swallow),
     ] {
         let done = proxy.applied().len();
         proxy.inject(rule.clone());
         let error = attempt(cluster).await.unwrap_err();
-        assert_eq!(
-            error.may_have_been_processed(),
-            processed,
-            "{rule:?}: {error}"
-        );
+        // The bytes had gone out: what became of them nobody can know.
+        assert!(error.may_have_been_processed(), "{rule:?}: {error}");
         assert!(error.is_retriable(), "{rule:?}: {error}");
         blocking(|| proxy.wait_until_applied(done + 1, GRACE))?;
         let again = attempt(cluster).await;
