@@ -18,13 +18,18 @@ pub enum CoordinatorKind {
 }
 
 impl CoordinatorKind {
-    const fn key_type(self) -> i8 {
+    /// What `FindCoordinator` calls it.
+    #[must_use]
+    pub const fn key_type(self) -> i8 {
         match self {
             Self::Group => 0,
             Self::Transaction => 1,
         }
     }
 }
+
+/// How many coordinators are remembered; beyond, all are looked up anew. A hundred bytes each.
+const REMEMBERED_MAX: usize = 100_000;
 
 /// Coordinators found so far; an entry goes when a broker says that it is not the coordinator.
 #[derive(Default)]
@@ -42,7 +47,12 @@ impl Coordinators {
     }
 
     pub(crate) fn insert(&self, kind: CoordinatorKind, key: &str, node: NodeId) {
-        self.with(|found| found.insert((kind, key.to_owned()), node));
+        self.with(|found| {
+            if found.len() >= REMEMBERED_MAX {
+                found.clear();
+            }
+            found.insert((kind, key.to_owned()), node);
+        });
     }
 
     pub(crate) fn forget(&self, kind: CoordinatorKind, key: &str) {

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use klamm_codec::api::Request as _;
 use klamm_codec::messages::{FindCoordinatorRequest, FindCoordinatorResponse, MetadataResponse};
 use klamm_codec::{ApiKey, ErrorCode};
-use klamm_net::{NodeId, Route, TopicPartition, Verdict};
+use klamm_net::{CoordinatorKind, NodeId, Route, TopicPartition, Verdict};
 use tokio::time::Instant;
 
 use super::{Place, Target};
@@ -15,9 +15,6 @@ use crate::wire::{metadata_request, node, text};
 
 /// The first version of `FindCoordinator` that asks for many keys (KIP-699).
 const BATCHED_VERSION: i16 = 4;
-/// What `FindCoordinator` calls a group and a transactional id.
-const GROUP: i8 = 0;
-const TRANSACTION: i8 = 1;
 
 /// Where keys have to be asked about.
 pub(super) struct Located<K> {
@@ -63,8 +60,12 @@ pub(super) async fn locate<K>(
         }
     }
     find_leaders(admin, leaders, again, deadline, &mut located).await;
-    for (kind, keys) in [(GROUP, groups), (TRANSACTION, transactions)] {
-        find_coordinators(admin, kind, keys, deadline, &mut located).await;
+    for (kind, keys) in [
+        (CoordinatorKind::Group, groups),
+        (CoordinatorKind::Transaction, transactions),
+    ] {
+        let unknown = unknown_coordinators(admin, kind, keys, again, &mut located);
+        find_coordinators(admin, kind, unknown, deadline, &mut located).await;
     }
     located
 }
@@ -150,17 +151,34 @@ fn leaders(response: &MetadataResponse) -> HashMap<&str, Result<Leaders, ErrorCo
     topics.collect()
 }
 
+/// Those of `keys` whose coordinator the client does not know, by what is coordinated.
+fn unknown_coordinators<K>(
+    admin: &Admin,
+    kind: CoordinatorKind,
+    keys: Vec<(String, K)>,
+    again: bool,
+    located: &mut Located<K>,
+) -> HashMap<String, Vec<K>> {
+    let mut unknown: HashMap<String, Vec<K>> = HashMap::new();
+    for (name, key) in keys {
+        if again {
+            admin.cluster.forget_coordinator(kind, &name);
+        }
+        match admin.cluster.known_coordinator(kind, &name) {
+            Some(node) => located.found(key, Place::Node(node)),
+            None => unknown.entry(name).or_default().push(key),
+        }
+    }
+    unknown
+}
+
 async fn find_coordinators<K>(
     admin: &Admin,
-    kind: i8,
-    keys: Vec<(String, K)>,
+    kind: CoordinatorKind,
+    mut by_name: HashMap<String, Vec<K>>,
     deadline: Instant,
     located: &mut Located<K>,
 ) {
-    let mut by_name: HashMap<String, Vec<K>> = HashMap::new();
-    for (name, key) in keys {
-        by_name.entry(name).or_default().push(key);
-    }
     let mut brokers_are_new = false;
     while !by_name.is_empty() {
         let names: Vec<String> = by_name.keys().cloned().collect();
@@ -182,19 +200,19 @@ async fn find_coordinators<K>(
             match found {
                 Ok(node) => {
                     brokers_are_new |= admin.cluster.snapshot().broker(node).is_none();
+                    admin.cluster.remember_coordinator(kind, &name, node);
                     for key in keys {
                         located.found(key, Place::Node(node));
                     }
                 }
                 Err((code, message)) => {
-                    let kind = if kind == GROUP {
-                        "group"
-                    } else {
-                        "transactional id"
+                    let noun = match kind {
+                        CoordinatorKind::Group => "group",
+                        CoordinatorKind::Transaction => "transactional id",
                     };
                     let error = Error::Refused {
                         api: FindCoordinatorRequest::API,
-                        what: format!("{kind} {name}"),
+                        what: format!("{noun} {name}"),
                         code,
                         message,
                         earlier_attempt_unanswered: false,
@@ -210,10 +228,14 @@ async fn find_coordinators<K>(
 }
 
 /// Before version 4 a request has room for one key: the first.
-fn coordinator_request(kind: i8, names: &[String], version: i16) -> FindCoordinatorRequest {
+fn coordinator_request(
+    kind: CoordinatorKind,
+    names: &[String],
+    version: i16,
+) -> FindCoordinatorRequest {
     let mut request = FindCoordinatorRequest::default();
     if version >= 1 {
-        request = request.with_key_type(kind);
+        request = request.with_key_type(kind.key_type());
     }
     if version >= BATCHED_VERSION {
         request.with_coordinator_keys(names.iter().map(|name| text(name)).collect())

@@ -12,9 +12,8 @@ use super::state::GroupState;
 use super::{Describable, DescribeGroups};
 use crate::acl::{AclOperation, authorized_operations};
 use crate::admin::Admin;
-use crate::driver::{Answers, Batch, Call, Target, drive};
+use crate::driver::{Answers, Batch, Call, Target};
 use crate::error::Error;
-use crate::results::Results;
 use crate::wire::{group_id, optional_text};
 
 /// The first version of `DescribeGroups` that tells of permissions (KIP-430).
@@ -98,12 +97,8 @@ impl Admin {
 }
 
 impl Describable for ClassicGroup {
-    async fn describe(
-        admin: Admin,
-        groups: Vec<String>,
-        authorized_operations: bool,
-    ) -> Result<Results<String, Self>, Error> {
-        drive(&admin, Describe(authorized_operations), groups).await
+    fn call(authorized_operations: bool) -> impl Call<Key = String, Value = Self> {
+        Describe(authorized_operations)
     }
 }
 

@@ -87,6 +87,10 @@ impl Admin {
 }
 
 impl Describable for ConsumerGroup {
+    fn call(authorized_operations: bool) -> impl Call<Key = String, Value = Self> {
+        Describe(authorized_operations)
+    }
+
     /// Asked by the newer protocol first, as Java does: most answer that it is none of theirs, or
     /// that the broker is too old.
     async fn describe(
@@ -94,7 +98,7 @@ impl Describable for ConsumerGroup {
         groups: Vec<String>,
         authorized_operations: bool,
     ) -> Result<Results<String, Self>, Error> {
-        let described = drive(&admin, Describe(authorized_operations), groups.clone()).await;
+        let described = drive(&admin, Self::call(authorized_operations), groups.clone()).await;
         let mut described = match described {
             Err(error) if error.is_unsupported() => {
                 Results::of(groups.into_iter().map(|group| (group, Err(error.clone()))))

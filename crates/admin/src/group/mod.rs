@@ -26,6 +26,7 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 
 use crate::admin::Admin;
+use crate::driver::{Call, drive};
 use crate::error::Error;
 use crate::results::Results;
 
@@ -59,11 +60,16 @@ impl<G> DescribeGroups<G> {
 
 /// A kind of group that can be described.
 trait Describable: Sized + Send + 'static {
+    /// How groups of this kind alone are asked for.
+    fn call(authorized_operations: bool) -> impl Call<Key = String, Value = Self>;
+
     fn describe(
         admin: Admin,
         groups: Vec<String>,
         authorized_operations: bool,
-    ) -> impl Future<Output = Result<Results<String, Self>, Error>> + Send;
+    ) -> impl Future<Output = Result<Results<String, Self>, Error>> + Send {
+        async move { drive(&admin, Self::call(authorized_operations), groups).await }
+    }
 }
 
 macro_rules! describable {

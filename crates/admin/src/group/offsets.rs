@@ -201,6 +201,23 @@ impl List {
     }
 }
 
+/// The partitions of an answer, whose two shapes have structs of their own with the same fields.
+macro_rules! fetched {
+    ($topics:expr) => {
+        $topics.iter().flat_map(|topic| {
+            let partitions = topic.partitions.iter();
+            partitions.map(|it| Fetched {
+                topic: &topic.name,
+                index: it.partition_index,
+                offset: it.committed_offset,
+                leader_epoch: it.committed_leader_epoch,
+                metadata: it.metadata.as_ref(),
+                code: it.error_code,
+            })
+        })
+    };
+}
+
 impl Call for List {
     const NOUN: &'static str = "group";
     type Key = String;
@@ -244,17 +261,7 @@ impl Call for List {
     ) {
         answers.throttled(response.throttle_time_ms);
         if batch.version < GROUPS_VERSION {
-            let partitions = response.topics.iter().flat_map(|topic| {
-                let partitions = topic.partitions.iter();
-                partitions.map(|it| Fetched {
-                    topic: &topic.name,
-                    index: it.partition_index,
-                    offset: it.committed_offset,
-                    leader_epoch: it.committed_leader_epoch,
-                    metadata: it.metadata.as_ref(),
-                    code: it.error_code,
-                })
-            });
+            let partitions = fetched!(response.topics);
             answer(
                 answers,
                 batch.keys[0].clone(),
@@ -263,17 +270,7 @@ impl Call for List {
             );
         }
         for group in &response.groups {
-            let partitions = group.topics.iter().flat_map(|topic| {
-                let partitions = topic.partitions.iter();
-                partitions.map(|it| Fetched {
-                    topic: &topic.name,
-                    index: it.partition_index,
-                    offset: it.committed_offset,
-                    leader_epoch: it.committed_leader_epoch,
-                    metadata: it.metadata.as_ref(),
-                    code: it.error_code,
-                })
-            });
+            let partitions = fetched!(group.topics);
             answer(
                 answers,
                 group.group_id.to_string(),

@@ -154,7 +154,10 @@ impl Admin {
     /// # Errors
     /// [`Error::Unsupported`] if a broker before Kafka 2.4 is left the choice of partitions or
     /// replicas, [`Error::Invalid`] if a name is there twice, or [`Error::Net`] if nothing is known
-    /// about any of the topics; what befalls one topic is in its result.
+    /// about any of the topics; what befalls one topic is in its result. While controllers move,
+    /// `TOPIC_ALREADY_EXISTS` can be the answer for a topic that this very call has created, as with
+    /// [`delete_topics`](Admin::delete_topics); [`ensure_topics`](Admin::ensure_topics) compares what is
+    /// there.
     ///
     /// # Examples
     /// ```

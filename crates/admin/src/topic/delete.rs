@@ -23,7 +23,10 @@ impl Admin {
     ///
     /// # Errors
     /// [`Error::Net`] if nothing is known about any of the topics; what befalls one topic is in its
-    /// result.
+    /// result. While controllers move, `UNKNOWN_TOPIC_OR_PARTITION` can be the answer for a topic that this
+    /// very call has deleted: brokers send again what they forward to a controller that goes away, and do
+    /// not say so. If the request was the client's to send again,
+    /// [`may_have_been_processed`](Error::may_have_been_processed) tells.
     ///
     /// # Examples
     /// ```

@@ -155,6 +155,18 @@ impl Cluster {
         Ok(node)
     }
 
+    /// The broker that coordinates `key`, if it was found before and nobody has denied it since.
+    #[must_use]
+    pub fn known_coordinator(&self, kind: CoordinatorKind, key: &str) -> Option<NodeId> {
+        self.inner.coordinators.get(kind, key)
+    }
+
+    /// Remembers a coordinator that was found by other means than [`Cluster::coordinator`], such as
+    /// many of them in one request.
+    pub fn remember_coordinator(&self, kind: CoordinatorKind, key: &str, node: NodeId) {
+        self.inner.coordinators.insert(kind, key, node);
+    }
+
     /// Forgets a coordinator that turned out to be none.
     pub fn forget_coordinator(&self, kind: CoordinatorKind, key: &str) {
         self.inner.coordinators.forget(kind, key);
