@@ -97,6 +97,10 @@ admin-moves:
 admin-beside-java:
     cargo test --package klamm-tests --test admin -- --ignored --nocapture beside_javas_admin
 
+# Admin calls on Kafka 2.4, 2.8 and 3.5; fetches each once.
+admin-old:
+    cargo test --package klamm-tests --test admin -- --ignored --nocapture old_brokers
+
 # Two million records through groups of both protocols, while members and brokers come and go.
 chaos-groups:
     cargo test --package klamm-tests --test group_chaos -- --ignored --nocapture

@@ -56,13 +56,15 @@ public class AdminWork {
         }
     }
 
-    /** Waits until every broker knows the topics. */
+    /** Waits until every broker knows the topics: whichever is asked, many times in a row. */
     private static void settle(List<String> topics) throws Exception {
-        for (int tries = 0; tries < 600; tries++) {
+        int known = 0;
+        for (int tries = 0; tries < 600 && known < 6; tries++) {
             try {
                 admin.describeTopics(topics).allTopicNames().get();
-                return;
+                known++;
             } catch (Exception notYet) {
+                known = 0;
                 Thread.sleep(50);
             }
         }

@@ -1,18 +1,22 @@
 //! The admin on a real broker: each call with a good and a refused case, and its word beside that of
 //! Kafka's own tools for the same cluster.
 //!
-//! One broker serves all tests here but those in [`three_nodes`]; each uses names of its own.
+//! One broker serves all tests here but those in [`three_nodes`] and [`beside_java`]; each uses names of its own.
 
 #[path = "../support/mod.rs"]
 mod support;
 
+mod beside_java;
 mod cluster;
 mod configs;
 mod groups;
+mod hanging;
 mod helpers;
+mod old_brokers;
 mod records;
 mod security;
 mod three_nodes;
+mod tokens;
 mod topics;
 mod transactions;
 
@@ -29,16 +33,28 @@ const TOPIC_COMMAND: &str = "org.apache.kafka.tools.TopicCommand";
 const CONFIG_COMMAND: &str = "kafka.admin.ConfigCommand";
 const GROUP_COMMAND: &str = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
 
+/// The listener on which users are known, and the password of Alice and of Bob.
+const SASL: &str = "SASL";
+const PASSWORD: &str = "wonderland";
+
 /// The broker of these tests: whoever is not denied something may do it.
 fn kafka() -> &'static Kafka {
     static KAFKA: OnceLock<Kafka> = OnceLock::new();
     KAFKA.get_or_init(|| {
         let authorizer = "org.apache.kafka.metadata.authorizer.StandardAuthorizer";
+        let users = format!(
+            "org.apache.kafka.common.security.plain.PlainLoginModule required \
+             user_alice=\"{PASSWORD}\" user_bob=\"{PASSWORD}\";"
+        );
         Kafka::builder()
             .property("authorizer.class.name", authorizer)
             .property("allow.everyone.if.no.acl.found", true)
             // Two topics of the test of pages do not fit into one.
             .property("max.request.partition.size.limit", 50)
+            .property("delegation.token.secret.key", "a-key-that-signs-tokens")
+            .listener(SASL, "SASL_PLAINTEXT")
+            .property("sasl.enabled.mechanisms", "PLAIN")
+            .property("listener.name.sasl.plain.sasl.jaas.config", users)
             .start()
             .expect("the broker of the admin's tests")
     })

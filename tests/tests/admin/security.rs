@@ -1,4 +1,4 @@
-//! ACLs, SCRAM credentials, quotas and delegation tokens; and what is refused without permission.
+//! ACLs, SCRAM credentials and quotas; and what is refused without permission.
 
 use std::collections::BTreeSet;
 
@@ -370,21 +370,4 @@ async fn quotas_are_set_and_taken_away_as_kafkas_tool_sees_them() {
             .then_some(())
     })
     .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn tokens_are_refused_to_whoever_is_not_authenticated() {
-    let admin = admin().await;
-    let refused_codes = [
-        ErrorCode::DELEGATION_TOKEN_REQUEST_NOT_ALLOWED,
-        ErrorCode::DELEGATION_TOKEN_AUTH_DISABLED,
-    ];
-    for code in [
-        refused(admin.create_token().await),
-        refused(admin.describe_tokens([]).await),
-        refused(admin.renew_token(b"none", None).await),
-        refused(admin.expire_token(b"none", None).await),
-    ] {
-        assert!(refused_codes.contains(&code), "{code}");
-    }
 }

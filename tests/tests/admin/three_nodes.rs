@@ -2,27 +2,19 @@
 //! move meanwhile.
 
 use std::collections::BTreeMap;
-use std::future::Future;
-use std::io;
-use std::path::Path;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use klamm::admin::{ElectionType, Error, TopicPartition};
-use klamm::net::{BoxedStream, Connecting, Connector};
-use klamm::{Admin, Client, ErrorCode, HostPort, NewTopic, NodeId};
+use klamm::{Admin, ErrorCode, NewTopic, NodeId};
 use klamm_tests::Kafka;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use super::{field, refused, until};
 use crate::support::{blocking, connect, within};
 
 /// Three nodes, which one test after the other has for itself.
-fn kafka() -> MutexGuard<'static, Kafka> {
+pub(crate) fn kafka() -> MutexGuard<'static, Kafka> {
     static KAFKA: OnceLock<Mutex<Kafka>> = OnceLock::new();
     let start = || Mutex::new(Kafka::builder().nodes(3).start().expect("three brokers"));
     let kafka = KAFKA.get_or_init(start);
@@ -156,9 +148,67 @@ async fn replicas_move_and_leaders_are_elected_as_kafkas_tools_see_it() {
     admin.delete_topics([name]).await.unwrap().all().unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+#[allow(
+    clippy::await_holding_lock,
+    reason = "the cluster is this test's until it ends"
+)]
+async fn a_move_under_way_is_what_kafkas_tool_lists_and_can_be_taken_back() {
+    let kafka = blocking(kafka);
+    let admin = admin(&kafka).await;
+    let controller = admin.describe_quorum().await.unwrap().leader.unwrap();
+    // One that sleeps is registered, and never catches up.
+    let sleeping = NodeId(controller.0 % 3 + 1);
+    let third = NodeId(6 - controller.0 - sleeping.0);
+    let name = kafka.unique_topic("under-way");
+    let topic = NewTopic::new(&name).assignments([vec![controller, third]]);
+    admin.create_topics([topic]).await.unwrap().all().unwrap();
+    let partition = TopicPartition::new(name.as_str(), 0);
+    let node = kafka.broker(sleeping.0).unwrap();
+    node.pause().unwrap();
+    let to = [(partition.clone(), Some(vec![controller, sleeping]))];
+    admin.alter_reassignments(to).await.unwrap().all().unwrap();
+    let moves = admin.list_reassignments(None).await.unwrap();
+    let moving = &moves[&partition];
+    assert_eq!(
+        (&*moving.adding, &*moving.removing),
+        (&[sleeping][..], &[third][..])
+    );
+    let printed = blocking(|| {
+        let class = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand";
+        let tools = kafka.java_tools().unwrap();
+        tools.tool(class, "--list").run().unwrap()
+    });
+    let ids: Vec<_> = moving.replicas.iter().map(ToString::to_string).collect();
+    let line = format!(
+        "{partition}: replicas: {}. adding: {sleeping}. removing: {third}.",
+        ids.join(",")
+    );
+    assert!(
+        printed[0].text.contains(&line),
+        "{line} is not in {}",
+        printed[0].text
+    );
+    let back = admin
+        .alter_reassignments([(partition.clone(), None)])
+        .await
+        .unwrap();
+    back.all().unwrap();
+    let moves = admin
+        .list_reassignments(Some(&[partition.clone()]))
+        .await
+        .unwrap();
+    assert!(moves.is_empty(), "{moves:?}");
+    let (_, where_it_was, _) = replicas(&admin, &partition).await;
+    assert_eq!(where_it_was, [controller, third]);
+    node.resume().unwrap();
+    blocking(|| kafka.wait_until_ready().unwrap());
+    admin.delete_topics([name]).await.unwrap().all().unwrap();
+}
+
 /// The work that is also given to Java's Admin: 1,000 topics created, described and deleted, and the
 /// offsets of 1,000 groups listed.
-const COUNT: usize = 1_000;
+pub(crate) const COUNT: usize = 1_000;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "long: `just admin-moves`"]
@@ -169,59 +219,101 @@ const COUNT: usize = 1_000;
 async fn nothing_is_missing_or_wrong_when_coordinators_and_controllers_move() {
     let kafka = blocking(kafka);
     let admin = admin(&kafka).await.timeout(Duration::from_secs(120));
-    let base = kafka.unique_topic("base");
-    admin
-        .create_topics([NewTopic::new(&base).partitions(1).replication_factor(3)])
-        .await
-        .unwrap()
-        .all()
-        .unwrap();
-    let groups: Vec<String> = (0..COUNT).map(|at| format!("{base}-group-{at}")).collect();
-    let partition = TopicPartition::new(base.as_str(), 0);
-    for group in &groups {
-        let offsets = [(partition.clone(), 0)];
-        within(
-            60,
-            "setting offsets",
-            admin.alter_group_offsets(group, offsets),
-        )
-        .await
-        .unwrap()
-        .all()
-        .unwrap();
-    }
+    let (groups, partition) = groups_with_offsets(&kafka, &admin).await;
     for round in 0..3 {
-        let topics: Vec<String> = (0..COUNT)
-            .map(|at| format!("{base}-{round}-{at}"))
-            .collect();
+        let stop = Arc::new(AtomicBool::new(false));
+        let work = Work {
+            admin: admin.clone(),
+            groups: groups.clone(),
+            partition: partition.clone(),
+            prefix: kafka.unique_topic("coming"),
+            stop: Arc::clone(&stop),
+        };
+        let work = tokio::spawn(work.run());
         let controller = admin.describe_quorum().await.unwrap().leader.unwrap();
-        let work = async {
-            let offsets = async {
-                for _ in 0..3 {
-                    offsets_are_whole(&admin, &groups, &partition).await;
-                }
-            };
-            tokio::join!(offsets, topics_come_and_go(&admin, &topics));
-        };
-        let harm = async {
-            tokio::task::block_in_place(|| {
-                let node = kafka.broker(controller.0).unwrap();
-                node.kill().unwrap();
-                node.start().unwrap();
-            });
-        };
-        within(240, "the work while a controller is killed", async {
-            tokio::join!(work, harm)
-        })
-        .await;
-        blocking(|| kafka.wait_until_ready().unwrap());
+        restart(&kafka, controller);
+        let described = admin.describe_consumer_groups([&groups[0]]).await.unwrap();
+        let coordinator = described.all().unwrap()[0].coordinator.unwrap();
+        restart(&kafka, coordinator);
+        stop.store(true, Ordering::Relaxed);
+        let (passes, resent) = within(240, "the work while brokers are killed", work)
+            .await
+            .unwrap();
         println!(
-            "round {round}: controller {controller} was killed; {COUNT} groups and {COUNT} topics were right"
+            "round {round}: controller {controller} and coordinator {coordinator} were killed; \
+             {passes} times {COUNT} groups and {COUNT} topics were right, {resent} of the latter \
+             told of a change that a broker had sent twice"
         );
     }
 }
 
-async fn offsets_are_whole(admin: &Admin, groups: &[String], partition: &TopicPartition) {
+/// Groups that have each committed one offset.
+pub(crate) async fn groups_with_offsets(
+    kafka: &Kafka,
+    admin: &Admin,
+) -> (Vec<String>, TopicPartition) {
+    let base = kafka.unique_topic("base");
+    let new = NewTopic::new(&base).partitions(1).replication_factor(3);
+    admin.create_topics([new]).await.unwrap().all().unwrap();
+    let groups: Vec<String> = (0..COUNT).map(|at| format!("{base}-group-{at}")).collect();
+    let partition = TopicPartition::new(base.as_str(), 0);
+    until("the first offset", || async {
+        let offset = [(partition.clone(), 0)];
+        let altered = admin.alter_group_offsets(&groups[0], offset).await.unwrap();
+        altered.all().ok()
+    })
+    .await;
+    // Twice: a coordinator that has just taken over does not show what it has not yet heard that all replicas
+    // have, which are the last commits; it answers as if they were not there, for some 0.1 s (Kafka 4.3.1).
+    for group in groups.iter().chain(&groups) {
+        let offset = [(partition.clone(), 0)];
+        let altered = admin.alter_group_offsets(group, offset).await.unwrap();
+        altered.all().unwrap();
+    }
+    (groups, partition)
+}
+
+/// Kills a broker, and waits until it is back.
+fn restart(kafka: &Kafka, node: NodeId) {
+    blocking(|| {
+        let node = kafka.broker(node.0).unwrap();
+        node.kill().unwrap();
+        node.start().unwrap();
+        kafka.wait_until_ready().unwrap();
+    });
+}
+
+/// What is done while brokers are killed.
+struct Work {
+    admin: Admin,
+    groups: Vec<String>,
+    partition: TopicPartition,
+    prefix: String,
+    stop: Arc<AtomicBool>,
+}
+
+impl Work {
+    /// Goes on until it is told to stop; gives how often all was done, and how many changes are known to
+    /// have been sent twice.
+    async fn run(self) -> (usize, usize) {
+        let (mut passes, mut resent) = (0, 0);
+        while passes == 0 || !self.stop.load(Ordering::Relaxed) {
+            let topics = (0..COUNT).map(|at| format!("{}-{passes}-{at}", self.prefix));
+            let topics: Vec<String> = topics.collect();
+            let offsets = offsets_are_whole(&self.admin, &self.groups, &self.partition);
+            let ((), twice) = tokio::join!(offsets, topics_come_and_go(&self.admin, &topics));
+            passes += 1;
+            resent += twice;
+        }
+        (passes, resent)
+    }
+}
+
+pub(crate) async fn offsets_are_whole(
+    admin: &Admin,
+    groups: &[String],
+    partition: &TopicPartition,
+) {
     let listed = admin.list_group_offsets(groups).await.unwrap();
     assert_eq!(listed.len(), groups.len());
     for (group, offsets) in listed {
@@ -237,26 +329,27 @@ async fn offsets_are_whole(admin: &Admin, groups: &[String], partition: &TopicPa
     }
 }
 
-async fn topics_come_and_go(admin: &Admin, topics: &[String]) {
+/// Creates, describes and deletes topics; gives for how many brokers said that it was done already.
+///
+/// That is of these very calls, as the names are theirs alone: an attempt of the client's that lost its
+/// answer was carried out, or a broker has sent what it forwards to a new controller, too.
+async fn topics_come_and_go(admin: &Admin, topics: &[String]) -> usize {
+    let mut twice = 0;
+    let mut count = |name: &str, result: Result<(), Error>, already: ErrorCode| {
+        let Err(error) = result else { return };
+        assert_eq!(error.code(), Some(already), "{name}: {error}");
+        twice += 1;
+    };
     let new = topics
         .iter()
         .map(|name| NewTopic::new(name).partitions(1).replication_factor(1));
-    // Of an attempt that was carried out without an answer, the next one says that the topic exists.
-    let done = |code: ErrorCode, result: &Result<(), Error>| match result {
-        Ok(()) => true,
-        Err(error) => error.code() == Some(code) && error.may_have_been_processed(),
-    };
     for (name, result) in admin.create_topics(new).await.unwrap() {
-        let result = result.map(drop);
-        assert!(
-            done(ErrorCode::TOPIC_ALREADY_EXISTS, &result),
-            "{name}: {result:?}"
-        );
+        count(&name, result.map(drop), ErrorCode::TOPIC_ALREADY_EXISTS);
     }
+    let unknown = |error: &Error| error.code() == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
     let described = until("all topics", || async {
         let described = admin.describe_topics(topics).await.unwrap();
         let (described, missing) = described.split();
-        let unknown = |error: &Error| error.code() == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
         assert!(
             missing.iter().all(|(_, error)| unknown(error)),
             "{missing:?}"
@@ -271,170 +364,12 @@ async fn topics_come_and_go(admin: &Admin, topics: &[String]) {
             .all(|name| described[name].partitions.len() == 1)
     );
     for (name, result) in admin.delete_topics(topics).await.unwrap() {
-        assert!(
-            done(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, &result),
-            "{name}: {result:?}"
-        );
+        count(&name, result, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
     }
-}
-
-/// Sends as TCP does, and counts the requests: each begins with its size.
-#[derive(Clone, Debug, Default)]
-struct Counted {
-    requests: Arc<AtomicUsize>,
-}
-
-struct CountedStream {
-    stream: TcpStream,
-    requests: Arc<AtomicUsize>,
-    /// Bytes that are left of the request that is being written.
-    left: usize,
-    /// The size of the next one, as far as it was written.
-    size: Vec<u8>,
-}
-
-impl CountedStream {
-    fn count(&mut self, mut written: &[u8]) {
-        while !written.is_empty() {
-            let body = self.left.min(written.len());
-            self.left -= body;
-            written = &written[body..];
-            let size = written.len().min(4 - self.size.len());
-            if self.left == 0 && size > 0 {
-                self.size.extend(&written[..size]);
-                written = &written[size..];
-                if let Ok(size) = <[u8; 4]>::try_from(self.size.as_slice()) {
-                    self.left = u32::from_be_bytes(size) as usize;
-                    self.size.clear();
-                    self.requests.fetch_add(1, Ordering::Relaxed);
-                }
-            }
-        }
-    }
-}
-
-impl AsyncRead for CountedStream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for CountedStream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.stream).poll_write(context, bytes))?;
-        self.count(&bytes[..written]);
-        Poll::Ready(Ok(written))
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-}
-
-impl Connector for Counted {
-    fn connect<'a>(&'a self, address: &'a HostPort, _: Duration) -> Connecting<'a> {
-        Box::pin(async move {
-            let stream = TcpStream::connect((address.host.as_str(), address.port)).await?;
-            stream.set_nodelay(true)?;
-            let stream = CountedStream {
-                stream,
-                requests: Arc::clone(&self.requests),
-                left: 0,
-                size: Vec::new(),
-            };
-            Ok(Box::new(stream) as BoxedStream)
-        })
-    }
-}
-
-/// Runs `work`; prints and gives its milliseconds and requests.
-async fn measured(counted: &Counted, work: impl Future<Output = ()>) -> (u128, usize) {
-    let before = counted.requests.load(Ordering::Relaxed);
-    let start = Instant::now();
-    work.await;
-    let requests = counted.requests.load(Ordering::Relaxed) - before;
-    (start.elapsed().as_millis(), requests)
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "long: `just admin-beside-java`"]
-#[allow(
-    clippy::await_holding_lock,
-    reason = "the cluster is this test's until it ends"
-)]
-async fn beside_javas_admin() {
-    const ROUNDS: usize = 3;
-    let kafka = blocking(kafka);
-    let counted = Counted::default();
-    let client = Client::builder(&kafka.bootstrap()).connector(counted.clone());
-    let admin = client.connect().await.unwrap().admin();
-    let base = kafka.unique_topic("base");
-    let new = NewTopic::new(&base).partitions(1).replication_factor(3);
-    admin.create_topics([new]).await.unwrap().all().unwrap();
-    let groups: Vec<String> = (0..COUNT).map(|at| format!("{base}-group-{at}")).collect();
-    let partition = TopicPartition::new(base.as_str(), 0);
-    for group in &groups {
-        let altered = admin
-            .alter_group_offsets(group, [(partition.clone(), 0)])
-            .await
-            .unwrap();
-        altered.all().unwrap();
-    }
-    let java = |round: usize| {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("java/AdminWork.java");
-        let tool = kafka.tool(source.to_str().unwrap()).unwrap();
-        let count = COUNT.to_string();
-        let rounds = if round == 0 { "1" } else { "2" };
-        let tool = tool.args([kafka.bootstrap().as_str(), &base, &count, rounds]);
-        tool.run().unwrap().text()
-    };
-    for round in 0..ROUNDS {
-        let topics: Vec<String> = (0..COUNT)
-            .map(|at| format!("{base}-ours-{round}-{at}"))
-            .collect();
-        let create = measured(&counted, async {
-            let new = topics
-                .iter()
-                .map(|name| NewTopic::new(name).partitions(1).replication_factor(1));
-            admin.create_topics(new).await.unwrap().all().unwrap();
-        });
-        let create = create.await;
-        until("all topics", || async {
-            admin.describe_topics(&topics).await.unwrap().all().ok()
-        })
-        .await;
-        let describe = measured(&counted, async {
-            let described = admin.describe_topics(&topics).await.unwrap().all().unwrap();
-            assert_eq!(described.len(), COUNT);
-        });
-        let describe = describe.await;
-        let delete = measured(&counted, async {
-            admin.delete_topics(&topics).await.unwrap().all().unwrap();
-        });
-        let delete = delete.await;
-        let offsets = measured(&counted, offsets_are_whole(&admin, &groups, &partition)).await;
-        for (what, (millis, requests)) in [
-            ("create", create),
-            ("describe", describe),
-            ("delete", delete),
-            ("offsets", offsets),
-        ] {
-            println!("klamm {what} {millis} ms {requests} requests");
-        }
-        for line in blocking(|| java(round)).lines() {
-            println!("java {line}");
-        }
-    }
+    until("the end of all topics", || async {
+        let (there, _) = admin.describe_topics(topics).await.unwrap().split();
+        there.is_empty().then_some(())
+    })
+    .await;
+    twice
 }
