@@ -179,7 +179,8 @@ async fn delete(admin: &Admin, args: DeleteArgs, out: &Output) -> Result<(), Fai
     confirm(
         args.consent,
         &format!("delete {} ACLs: {filter}", found.len()),
-    )?;
+    )
+    .await?;
     let mut report = Report::new(out);
     for (_, deleted) in admin.delete_acls([filter]).await? {
         for (acl, result) in deleted? {

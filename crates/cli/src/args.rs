@@ -10,6 +10,7 @@ use crate::completions::CompletionsArgs;
 use crate::configs::ConfigsCommand;
 use crate::consume::ConsumeArgs;
 use crate::doctor::DoctorArgs;
+use crate::elect::ElectArgs;
 use crate::groups::GroupsCommand;
 use crate::lag::LagArgs;
 use crate::perf::PerfCommand;
@@ -17,6 +18,7 @@ use crate::produce::ProduceArgs;
 use crate::quotas::QuotasCommand;
 use crate::reassign::ReassignCommand;
 use crate::records::RecordsCommand;
+use crate::secure::SecurityArgs;
 use crate::topics::TopicsCommand;
 use crate::transactions::TransactionsCommand;
 use crate::users::UsersCommand;
@@ -42,7 +44,7 @@ Exit codes: 0 done, 1 failed, in whole or in part, 2 misused, 3 the answer is no
 before it was done.
 
 Environment: KLAMM_BOOTSTRAP stands for --bootstrap-server and KLAMM_CONFIG for --config-file, where these are not \
-given. NO_COLOR turns colours off.
+given; KLAMM_SASL_PASSWORD is the password of --sasl-user. NO_COLOR turns colours off.
 
 Examples:
   klamm -b kafka:9092 topics
@@ -69,6 +71,8 @@ pub(crate) struct ClusterArgs {
     /// other options and the file
     #[arg(short = 'X', long = "property", global = true, value_name = "NAME=VALUE", value_parser = property)]
     pub(crate) properties: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(crate) security: SecurityArgs,
 }
 
 /// How results are printed.
@@ -129,6 +133,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Option<ReassignCommand>,
     },
+    /// Give partitions back to their preferred leaders, or a leader to those that have none
+    Elect(ElectArgs),
     /// Who is allowed, or denied, what
     Acls {
         #[command(subcommand)]
@@ -270,6 +276,8 @@ mod tests {
             "quotas set --user alice --ip ::1 connection_creation_rate=1",
             "records delete orders",
             "reassign start orders",
+            "elect",
+            "elect orders --all",
             "transactions abort orders:0",
             "doctor --timeout 0s",
             "completions cobol",

@@ -9,7 +9,10 @@ use crate::failure::Failure;
 ///
 /// # Errors
 /// [`Failure::Usage`] where there is no terminal to ask on, [`Failure::Failed`] if the answer is no.
-pub(crate) fn confirm(consent: Consent, what: &str) -> Result<(), Failure> {
+///
+/// # Cancel safety
+/// Dropping the future, as Ctrl-C does, leaves nothing done.
+pub(crate) async fn confirm(consent: Consent, what: &str) -> Result<(), Failure> {
     if consent.yes {
         return Ok(());
     }
@@ -20,9 +23,17 @@ pub(crate) fn confirm(consent: Consent, what: &str) -> Result<(), Failure> {
     }
     let mut stderr = std::io::stderr();
     let asked = write!(stderr, "klamm: {what}? [y/N] ").and_then(|()| stderr.flush());
-    let mut answer = String::new();
-    let read = asked.and_then(|()| std::io::stdin().read_line(&mut answer));
-    read.map_err(|error| Failure::Failed(format!("cannot ask: {error}")))?;
+    asked.map_err(|error| Failure::Failed(format!("cannot ask: {error}")))?;
+    // On a thread of its own: whoever waits for an answer must be able to see Ctrl-C.
+    let read = tokio::task::spawn_blocking(|| {
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer).map(|_| answer)
+    });
+    let answer = match read.await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => return Err(Failure::Failed(format!("cannot read the answer: {error}"))),
+        Err(error) => return Err(Failure::Failed(format!("cannot read the answer: {error}"))),
+    };
     match answer.trim().to_ascii_lowercase().as_str() {
         "y" | "yes" => Ok(()),
         _ => Err(Failure::Failed("nothing was done".to_owned())),

@@ -9,11 +9,15 @@ use tokio::time::Instant;
 
 use crate::args::ClusterArgs;
 use crate::failure::{Failure, note};
-use crate::groups::progress::{self, Progress};
+use crate::groups::progress::{self, Found, Progress};
 use crate::output::{Output, Row, failures, row};
 use crate::{session, time};
 
 #[derive(Args, Debug)]
+#[command(after_help = "\
+A partition without a committed offset has no lag, as where its reading begins is its consumers' choice \
+(auto.offset.reset): WITHOUT LAG counts those, and none of them is in LAG. Share groups have no offsets to be \
+behind of; klamm groups describe shows where they start.")]
 pub(crate) struct LagArgs {
     /// Ids of the groups; all of consumers if there are none
     #[arg(value_name = "GROUP")]
@@ -52,7 +56,16 @@ async fn once(admin: &Admin, args: &LagArgs, out: &Output) -> Result<(), Failure
     let found = progress::of(admin, &args.groups).await?;
     let rows = found.groups.iter().flat_map(|group| rows(group, args));
     out.rows(rows.collect(), "there are no groups of consumers")?;
-    failures(found.failures)
+    failures(told(found, args))
+}
+
+/// What is not known; of groups that were named, also that they are not there.
+fn told(found: Found, args: &LagArgs) -> Vec<String> {
+    let missing: Vec<_> = found
+        .missing()
+        .filter(|_| !args.groups.is_empty())
+        .collect();
+    found.failures.into_iter().chain(missing).collect()
 }
 
 fn rows(progress: &Progress, args: &LagArgs) -> Vec<Row> {
@@ -77,6 +90,7 @@ fn rows(progress: &Progress, args: &LagArgs) -> Vec<Row> {
         members: progress.group.members.len(),
         partitions: progress.partitions.len(),
         lag: progress.lag(),
+        without_lag: progress.without_lag(),
         max_lag: lags.max().unwrap_or(0),
     )]
 }
@@ -127,9 +141,9 @@ async fn watch(admin: &Admin, args: &LagArgs, out: &Output) -> Result<(), Failur
             rows.into_iter().try_for_each(|row| out.stream(row))?;
         }
         if args.count.is_some_and(|count| looks >= count) {
-            return failures(found.failures);
+            return failures(told(found, args));
         }
-        found.failures.iter().for_each(note);
+        told(found, args).iter().for_each(note);
     }
 }
 

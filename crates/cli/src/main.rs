@@ -14,6 +14,7 @@ mod confirm;
 mod consume;
 mod deliveries;
 mod doctor;
+mod elect;
 mod failure;
 mod groups;
 mod lag;
@@ -25,6 +26,7 @@ mod produce;
 mod quotas;
 mod reassign;
 mod records;
+mod secure;
 mod session;
 mod time;
 mod topics;
@@ -75,10 +77,11 @@ async fn run(cli: Cli) -> Result<(), Failure> {
             at_once(transactions::run(cluster, command, &out)).await
         }
         Command::Reassign { command } => at_once(reassign::run(cluster, command, &out)).await,
+        Command::Elect(args) => at_once(elect::run(cluster, args, &out)).await,
         Command::Acls { command } => at_once(acls::run(cluster, command, &out)).await,
         Command::Users { command } => at_once(users::run(cluster, command, &out)).await,
         Command::Quotas { command } => at_once(quotas::run(cluster, command, &out)).await,
-        Command::Perf(command) => perf::run(cluster, command).await,
+        Command::Perf(command) => perf::run(cluster, command, &out).await,
         Command::Verify(command) => verify::run(cluster, command).await,
         Command::Completions(args) => completions::run(&args),
     }

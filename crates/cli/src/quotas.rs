@@ -6,7 +6,7 @@ use klamm::admin::{QuotaEntity, QuotaFilter};
 
 use crate::args::{ClusterArgs, property};
 use crate::failure::Failure;
-use crate::output::{Output, Report, row};
+use crate::output::{Output, Report, counted, row};
 use crate::session;
 
 /// What can be limited.
@@ -150,7 +150,7 @@ async fn alter(
     let results = admin.alter_quotas([(entity.entity(), changes)]).await?;
     let mut report = Report::new(out);
     report.results("entity", results, |entity, ()| {
-        format!("{entity}: {count} quotas changed")
+        format!("{entity}: {} changed", counted(count as u64, "quota"))
     })?;
     report.finish()
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::args::{ClusterArgs, Consent};
 use crate::confirm::confirm;
 use crate::failure::{Failure, note};
-use crate::output::{Output, Report, row};
+use crate::output::{Output, Report, counted, row};
 use crate::partitions::{self, Partitions};
 use crate::session;
 
@@ -95,7 +95,11 @@ async fn start(admin: &Admin, args: StartArgs, out: &Output) -> Result<(), Failu
             spread(partitions, &args.to)
         }
     };
-    confirm(args.consent, &format!("move {} partitions", plan.len()))?;
+    confirm(
+        args.consent,
+        &format!("move {}", counted(plan.len() as u64, "partition")),
+    )
+    .await?;
     let partitions: Vec<_> = plan
         .iter()
         .map(|(partition, _)| partition.clone())

@@ -6,7 +6,7 @@ use klamm::Admin;
 use crate::args::{ClusterArgs, Consent};
 use crate::confirm::confirm;
 use crate::failure::Failure;
-use crate::output::{Output, Report, row};
+use crate::output::{Output, Report, counted, row};
 use crate::partitions::{self, Partitions};
 use crate::place::{self, Place};
 use crate::session;
@@ -50,10 +50,11 @@ async fn delete(admin: &Admin, args: DeleteArgs, out: &Output) -> Result<(), Fai
     };
     let offsets: i64 = befores.iter().map(count).sum();
     let what = format!(
-        "delete {offsets} offsets of records in {} partitions",
-        partitions.len()
+        "delete the records at {} in {}",
+        counted(offsets.unsigned_abs(), "offset"),
+        counted(partitions.len() as u64, "partition")
     );
-    confirm(args.consent, &what)?;
+    confirm(args.consent, &what).await?;
     let mut asked: Vec<_> = befores.into_iter().collect();
     asked.sort();
     let mut report = Report::new(out);

@@ -101,6 +101,7 @@ pub(crate) fn properties(
         }
     }
     properties.extend(own);
+    properties.extend(cluster.security.properties(&properties)?);
     let named = cluster.properties.clone();
     properties.extend(cluster.properties);
     let bootstrap = cluster.bootstrap_server;

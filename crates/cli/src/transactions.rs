@@ -27,7 +27,7 @@ pub(crate) enum TransactionsCommand {
     /// Transactions that are open in partitions and that no coordinator knows: consumers of committed records wait
     /// behind them
     Hanging(HangingArgs),
-    /// Abort such a transaction
+    /// Abort a transaction that hangs, in one partition
     Abort(AbortArgs),
 }
 
@@ -212,7 +212,8 @@ async fn abort(admin: &Admin, args: AbortArgs, out: &Output) -> Result<(), Failu
     confirm(
         args.consent,
         &format!("abort the transaction of producer {id} in {partition}"),
-    )?;
+    )
+    .await?;
     let hanging = HangingTransaction {
         partition: partition.clone(),
         producer_id: id,

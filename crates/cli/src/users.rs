@@ -12,6 +12,7 @@ use crate::args::{ClusterArgs, Consent};
 use crate::confirm::confirm;
 use crate::failure::{Failure, explain};
 use crate::output::{Output, Report, failures, row};
+use crate::secure::first_line;
 use crate::session;
 
 #[derive(Debug, Subcommand)]
@@ -74,7 +75,7 @@ pub(crate) async fn run(
         UsersCommand::Delete(args) => {
             let told = format!("deleted the {} credentials of", args.mechanism);
             let what = format!("delete the {} credentials of {}", args.mechanism, args.user);
-            confirm(args.consent, &what)?;
+            confirm(args.consent, &what).await?;
             let change = ScramChange::delete(args.user, args.mechanism);
             alter(&session::admin(cluster).await?, change, &told, out).await
         }
@@ -115,8 +116,7 @@ async fn alter(
 /// Never from an argument, which others on the machine can see.
 fn password(args: &SetArgs) -> Result<Secret, Failure> {
     let text = match &args.password_file {
-        Some(file) => std::fs::read_to_string(file)
-            .map_err(|error| Failure::Usage(format!("cannot read {}: {error}", file.display())))?,
+        Some(file) => first_line(file)?,
         None if std::io::stdin().is_terminal() => {
             return Err(Failure::Usage(
                 "the password is read from standard input or --password-file, so that nobody sees it".to_owned(),

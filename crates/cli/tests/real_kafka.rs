@@ -13,6 +13,8 @@ const CONFIGS: &str = "kafka.admin.ConfigCommand";
 const OFFSETS: &str = "org.apache.kafka.tools.GetOffsetShell";
 const ACLS: &str = "org.apache.kafka.tools.AclCommand";
 
+const AUTHORIZER: &str = "org.apache.kafka.metadata.authorizer.StandardAuthorizer";
+
 /// The command, at a broker.
 struct Klamm {
     bootstrap: String,
@@ -67,10 +69,9 @@ impl Klamm {
 }
 
 fn started() -> Kafka {
-    let authorizer = "org.apache.kafka.metadata.authorizer.StandardAuthorizer";
     let login = "org.apache.kafka.common.security.scram.ScramLoginModule required;";
     Kafka::builder()
-        .property("authorizer.class.name", authorizer)
+        .property("authorizer.class.name", AUTHORIZER)
         .property("allow.everyone.if.no.acl.found", true)
         .property("super.users", "User:ANONYMOUS")
         .listener("SECURE", "SASL_PLAINTEXT")
@@ -117,8 +118,51 @@ fn a_days_work() {
     };
     records_and_groups(&kafka, &klamm);
     configs_and_records(&kafka, &klamm);
+    transactions_shares_and_moves(&kafka, &klamm);
     security(&kafka, &klamm);
     cluster(&klamm);
+}
+
+/// Every command of the page, in its order, by a shell; where the page shows an exit code, that is the one.
+#[test]
+fn the_walk_in_the_docs_is_as_it_is_told() {
+    let page = include_str!("../../../docs/cli.md");
+    let blocks = page.split("```text\n").skip(1);
+    let blocks = blocks.map(|block| block.split("```").next().unwrap());
+    let lines: Vec<&str> = blocks.flat_map(str::lines).collect();
+    let kafka = Kafka::builder()
+        .property("authorizer.class.name", AUTHORIZER)
+        .property("super.users", "User:ANONYMOUS")
+        .start()
+        .expect("a broker for the page");
+    let klamm = env!("CARGO_BIN_EXE_klamm");
+    let mut commands = 0;
+    for (at, line) in lines.iter().enumerate() {
+        let Some(command) = line.strip_prefix("$ ") else {
+            continue;
+        };
+        let script = format!("klamm() {{ {klamm} \"$@\"; }}; {command}");
+        let output = Command::new("sh")
+            .args(["-c", &script])
+            .env("KLAMM_BOOTSTRAP", kafka.bootstrap())
+            .env_remove("KLAMM_CONFIG")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{command}: {output:?}");
+        let shown = lines[at + 1..]
+            .iter()
+            .take_while(|line| !line.starts_with("$ "));
+        for code in shown.filter(|line| line.starts_with("exit code ")) {
+            assert!(
+                told.ends_with(&format!("{code}\n")),
+                "{command}: {output:?}"
+            );
+        }
+        commands += 1;
+    }
+    assert!(commands >= 20, "{commands} commands on the page");
 }
 
 fn records_and_groups(kafka: &Kafka, klamm: &Klamm) {
@@ -163,6 +207,10 @@ fn records_and_groups(kafka: &Kafka, klamm: &Klamm) {
     let printed = tools(kafka, &[(GROUPS, describe)]);
     assert_eq!(lag(&printed[0]), 6, "{}", printed[0]);
     assert_eq!(klamm.json("lag billing")[0]["lag"], 6);
+    klamm.does("groups delete-offsets billing --topic orders:0-1 --yes", "");
+    let groups = klamm.json("groups describe billing");
+    assert_eq!(groups[0]["partitions"].as_array().unwrap().len(), 1);
+    members(klamm);
     klamm.does("groups delete billing --yes", "");
     let missing = klamm.run("groups describe billing", "");
     assert_eq!(missing.code, Some(1));
@@ -171,6 +219,79 @@ fn records_and_groups(kafka: &Kafka, klamm: &Klamm) {
         "{}",
         missing.stderr
     );
+}
+
+/// A member of a group is put out, and comes back.
+fn members(klamm: &Klamm) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_klamm"))
+        .args(["consume", "orders", "-G", "billing", "-b", &klamm.bootstrap])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let member = || {
+        let members = klamm.json("groups members billing");
+        let member = members[0]["member"].as_str();
+        member
+            .filter(|_| members[0]["partitions"] == 3)
+            .map(str::to_owned)
+    };
+    until("the group has a member", || member().is_some());
+    let before = member().unwrap();
+    klamm.does(
+        &format!("groups remove-members billing --member {before} -y"),
+        "",
+    );
+    until("the member is another", || {
+        member().is_some_and(|member| member != before)
+    });
+    klamm.does("groups remove-members billing --all --yes", "");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    until("the group is empty", || {
+        let all = klamm.run("groups remove-members billing --all --yes", "");
+        all.stderr.contains("has no members")
+    });
+}
+
+/// A transaction is seen as a whole; a share group, and what is moved and led where.
+fn transactions_shares_and_moves(kafka: &Kafka, klamm: &Klamm) {
+    let committed = "consume orders -p 0 -o -2 -e -X isolation.level=read_committed";
+    klamm.does(
+        "produce orders -p 0 --transactional-id shop",
+        "both\nor none\n",
+    );
+    assert!(klamm.does(committed, "").ends_with("or none\n"));
+    let odd = "produce orders -p 0 --transactional-id shop --json-input --json";
+    let failed = klamm.run(odd, "{\"value\":\"lost\"}\nthis is no JSON\n");
+    assert_eq!(failed.code, Some(1), "{}", failed.stderr);
+    assert!(failed.stderr.contains("aborted"), "{}", failed.stderr);
+    let told = klamm_json(&failed.stdout);
+    assert_eq!(told["partial"], true);
+    assert!(!klamm.does(committed, "").contains("lost"));
+    let listed = klamm.json("transactions");
+    assert_eq!(listed[0]["transactional_id"], "shop");
+
+    let share = "org.apache.kafka.tools.consumer.ConsoleShareConsumer";
+    let arguments = "--topic orders --group sharers --timeout-ms 3000";
+    tools(kafka, &[(share, arguments)]);
+    let groups = klamm.json("groups describe sharers");
+    assert_eq!(groups[0]["type"], "share");
+    assert_eq!(groups[0]["partitions"][0]["topic"], "orders");
+    let lag = klamm.run("lag sharers", "");
+    assert_eq!(lag.code, Some(1), "{}", lag.stdout);
+
+    klamm.does("reassign start orders --to 1 --yes --wait", "");
+    let nowhere = klamm.run("reassign start orders:0 --to 9 --yes", "");
+    assert!(
+        nowhere.stderr.contains("INVALID_REPLICA_ASSIGNMENT"),
+        "{}",
+        nowhere.stderr
+    );
+    let elected = klamm.json("elect orders");
+    assert_eq!(elected[0]["elected"], false);
+    klamm.does("elect --all", "");
+    klamm.does("elect --all --unclean --yes", "");
 }
 
 fn configs_and_records(kafka: &Kafka, klamm: &Klamm) {
@@ -227,9 +348,11 @@ fn security(kafka: &Kafka, klamm: &Klamm) {
     };
     let sasl = "-X security.protocol=SASL_PLAINTEXT -X sasl.mechanism=SCRAM-SHA-512 -X sasl.username=alice";
     let doctor = format!("doctor {sasl} -X sasl.password=wonderland");
+    let options = "topics --sasl scram-sha-512 --sasl-user alice --sasl-password-file /dev/stdin";
     until("the right password is known", || {
         secure.run(&format!("{doctor} --json"), "").code == Some(0)
     });
+    assert!(secure.does(options, "wonderland\n").starts_with("__"));
     assert_eq!(
         klamm.json("users list alice")[0]["mechanism"],
         "SCRAM-SHA-512"
@@ -301,7 +424,6 @@ fn cluster(klamm: &Klamm) {
     assert_eq!(quorum["replicas"][0]["role"], "leader");
     assert_eq!(klamm.json("cluster health")["healthy"], true);
     assert_eq!(klamm.json("reassign").as_array().unwrap().len(), 0);
-    assert_eq!(klamm.json("transactions").as_array().unwrap().len(), 0);
     let hanging = klamm.json("transactions hanging orders");
     assert_eq!(hanging.as_array().unwrap().len(), 0);
     let doctor = klamm.json("doctor");

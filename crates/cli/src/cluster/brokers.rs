@@ -4,7 +4,7 @@ use klamm::Admin;
 use klamm::admin::{Broker, ClusterDescription};
 
 use crate::failure::Failure;
-use crate::output::{Output, Row, object, objects, row};
+use crate::output::{Output, Row, counted, object, objects, row};
 
 pub(super) async fn run(admin: &Admin, out: &Output) -> Result<(), Failure> {
     let described = admin.describe_cluster().await?;
@@ -22,8 +22,8 @@ pub(super) async fn run(admin: &Admin, out: &Output) -> Result<(), Failure> {
         return out.document(&object(document));
     }
     let id = described.cluster_id.as_deref().unwrap_or("without id");
-    let count = described.brokers.len();
-    out.heading(&format!("cluster {id}: {count} brokers"))?;
+    let brokers = counted(described.brokers.len() as u64, "broker");
+    out.heading(&format!("cluster {id}: {brokers}"))?;
     out.rows(rows, "no brokers")
 }
 

@@ -3,7 +3,7 @@
 use klamm::Admin;
 
 use crate::failure::Failure;
-use crate::output::{Output, object, row};
+use crate::output::{Output, counted, object, row};
 
 pub(super) async fn run(admin: &Admin, out: &Output) -> Result<(), Failure> {
     let health = admin.health().await?;
@@ -20,9 +20,9 @@ pub(super) async fn run(admin: &Admin, out: &Output) -> Result<(), Failure> {
     }
     match health.problems.len() {
         0 => out.line(&format!(
-            "all is well: {brokers} brokers answer, all replicas are in sync"
+            "all is well: {} in touch, all replicas in sync",
+            counted(brokers as u64, "broker")
         )),
-        1 => Err(Failure::Failed("1 problem".to_owned())),
-        count => Err(Failure::Failed(format!("{count} problems"))),
+        count => Err(Failure::Failed(counted(count as u64, "problem"))),
     }
 }

@@ -11,7 +11,7 @@ use self::printing::Printing;
 use self::window::Window;
 use crate::args::ClusterArgs;
 use crate::failure::{Failure, note};
-use crate::output::Output;
+use crate::output::{Output, counted};
 use crate::partitions::{self, Partitions};
 use crate::session::Session;
 
@@ -47,23 +47,27 @@ pub(crate) async fn run(
     let closed = printing.close().await;
     match ended {
         Some(Ok(())) => {
-            note(format_args!("{printed} records"));
+            note(counted(printed, "record"));
             closed
         }
         Some(Err(failure)) => {
             if matches!(failure, Failure::Failed(_)) {
-                note(format_args!("{printed} records, and not to the end"));
+                note(format_args!(
+                    "{}, and not to the end",
+                    counted(printed, "record")
+                ));
             }
             Err(failure)
         }
         // Without an end of its own, Ctrl-C is how it ends.
         None if endless => {
-            note(format_args!("{printed} records"));
+            note(counted(printed, "record"));
             closed
         }
         None => {
             note(format_args!(
-                "interrupted after {printed} records, and not at the end"
+                "interrupted after {}, and not at the end",
+                counted(printed, "record")
             ));
             closed?;
             Err(Failure::Interrupted)

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressStyle};
 use klamm::{Consumer, ConsumerRecord, Records, TopicPartition};
 use tokio::time::Instant;
 
@@ -36,6 +36,28 @@ pub(super) struct Printing {
     bar: ProgressBar,
 }
 
+/// Whether somebody looks on who does not see the records.
+pub(super) fn has_bar() -> bool {
+    std::io::stderr().is_terminal() && !std::io::stdout().is_terminal()
+}
+
+/// For so many records; `u64::MAX` is without end.
+fn bar(wanted: u64) -> ProgressBar {
+    let (bar, template) = if wanted == u64::MAX {
+        (
+            ProgressBar::no_length(),
+            "{spinner} {pos} records, {per_sec}, {elapsed}",
+        )
+    } else {
+        let template = "{bar:30} {pos}/{len} records, {per_sec}, {eta} to go";
+        (ProgressBar::new(wanted), template)
+    };
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
 impl Printing {
     pub(super) fn new(
         consumer: Consumer,
@@ -44,10 +66,11 @@ impl Printing {
         window: Window,
         commits: bool,
     ) -> Self {
-        let bar = if std::io::stdout().is_terminal() {
-            ProgressBar::hidden()
+        let wanted = args.count.unwrap_or(u64::MAX).min(window.offsets);
+        let bar = if has_bar() {
+            bar(wanted)
         } else {
-            ProgressBar::new_spinner().with_message("records")
+            ProgressBar::hidden()
         };
         Self {
             left: args.count.unwrap_or(u64::MAX),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use klamm::{Consumer, TopicPartition};
 
-use super::ConsumeArgs;
+use super::{ConsumeArgs, printing};
 use crate::failure::Failure;
 use crate::place::{self, Place};
 use crate::session::Session;
@@ -15,6 +15,8 @@ pub(super) struct Window {
     pub(super) starts: HashMap<TopicPartition, i64>,
     /// The offsets before which to end, if there is an end.
     ends: Option<HashMap<TopicPartition, i64>>,
+    /// At most so many records are in it; `u64::MAX` without an end, or where nobody has to know.
+    pub(super) offsets: u64,
 }
 
 impl Window {
@@ -42,7 +44,26 @@ impl Window {
         } else {
             None
         };
-        Ok(Self { starts, ends })
+        let offsets = match &ends {
+            Some(ends) if session.group().is_none() && printing::has_bar() => {
+                let begins = match args.from {
+                    Place::End => HashMap::new(),
+                    _ => place::bounds(&admin, partitions).await?,
+                };
+                let count = ends.iter().map(|(partition, end)| {
+                    let begin = begins.get(partition).map_or(*end, |bounds| bounds.begin);
+                    let start = starts.get(partition).copied().unwrap_or(begin);
+                    u64::try_from(end - start).unwrap_or(0)
+                });
+                count.sum()
+            }
+            _ => u64::MAX,
+        };
+        Ok(Self {
+            starts,
+            ends,
+            offsets,
+        })
     }
 
     pub(super) fn has_ends(&self) -> bool {

@@ -10,6 +10,7 @@ use klamm::{Admin, Client, HostPort, TopicPartition};
 use super::reach;
 use super::steps::Steps;
 use crate::failure::{Failure, explain};
+use crate::output::counted;
 use crate::time;
 
 /// Clocks further apart make timestamps, retention and TLS doubtful.
@@ -27,7 +28,7 @@ pub(super) async fn examine(
     // As the bootstrap address has told: to ask again, a broker must be reached where it says it is.
     let cluster = client.cluster_snapshot();
     let id = cluster.cluster_id.as_deref().unwrap_or("without id");
-    let told = format!("{} brokers", cluster.brokers.len());
+    let told = counted(cluster.brokers.len() as u64, "broker");
     match cluster.controller {
         Some(node) => steps.ok("cluster", id, &format!("{told}, controller {node}"))?,
         None => steps.warning("cluster", id, &format!("{told}, but no controller now"))?,
@@ -127,7 +128,7 @@ async fn round_trip(admin: &Admin, steps: &mut Steps<'_>) -> Result<(), Failure>
     };
     let took = started.elapsed().as_secs_f64() * 1000.0;
     let (ends, failed) = ends.split();
-    let target = format!("{} partitions", partitions.len());
+    let target = counted(partitions.len() as u64, "partition");
     match failed.first() {
         None => {
             let told = format!(

@@ -22,7 +22,8 @@ pub(super) async fn run(admin: &Admin, args: DeleteArgs, out: &Output) -> Result
     confirm(
         args.consent,
         &format!("delete groups {groups} with their offsets"),
-    )?;
+    )
+    .await?;
     let results = admin.delete_groups(args.groups).await?;
     let mut report = Report::new(out);
     report.results("group", results, |group, ()| format!("deleted {group}"))?;

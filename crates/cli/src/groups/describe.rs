@@ -5,12 +5,13 @@ use klamm::Admin;
 use serde_json::Value;
 
 use super::progress::{self, Progress};
+use super::share;
 use crate::failure::Failure;
-use crate::output::{Output, Row, failures, object, objects, row};
+use crate::output::{Output, Row, counted, failures, object, objects, row};
 
 #[derive(Args, Debug)]
 pub(crate) struct DescribeArgs {
-    /// Ids of the groups; all of consumers if there are none
+    /// Ids of the groups; all of consumers and all share groups if there are none
     #[arg(value_name = "GROUP")]
     groups: Vec<String>,
 }
@@ -31,6 +32,7 @@ pub(super) async fn run(admin: &Admin, args: DescribeArgs, out: &Output) -> Resu
                 coordinator: coordinator,
                 members: group.members.len(),
                 lag: lag,
+                without_lag: progress.without_lag(),
             );
             document.push(("partitions", objects(partitions)));
             documents.push(object(document));
@@ -41,8 +43,15 @@ pub(super) async fn run(admin: &Admin, args: DescribeArgs, out: &Output) -> Resu
             assignor => format!(", assignor {assignor}"),
         };
         let at = coordinator.map_or_else(String::new, |node| format!(", coordinator {node}"));
+        let unknown = match progress.without_lag() {
+            0 => String::new(),
+            count => format!(
+                " beside {} without a known one",
+                counted(count as u64, "partition")
+            ),
+        };
         out.heading(&format!(
-            "{}: {}, {} protocol{assignor}{at}, members {}, lag {lag}",
+            "{}: {}, {} protocol{assignor}{at}, members {}, lag {lag}{unknown}",
             group.group_id,
             group.state,
             group.group_type.to_string().to_lowercase(),
@@ -54,10 +63,12 @@ pub(super) async fn run(admin: &Admin, args: DescribeArgs, out: &Output) -> Resu
         );
         out.rows(partitions, &nothing)?;
     }
+    let (shares, failed) = share::describe(admin, found.others, out).await?;
     if out.is_json() {
+        documents.extend(shares);
         out.document(&Value::Array(documents))?;
     }
-    failures(found.failures)
+    failures(found.failures.into_iter().chain(failed).collect())
 }
 
 fn partitions(progress: &Progress) -> Vec<Row> {

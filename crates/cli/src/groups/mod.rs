@@ -8,6 +8,7 @@ mod offsets;
 pub(crate) mod progress;
 mod remove_members;
 mod reset;
+mod share;
 
 use clap::Subcommand;
 

@@ -6,7 +6,7 @@ use klamm::Admin;
 use crate::args::Consent;
 use crate::confirm::confirm;
 use crate::failure::Failure;
-use crate::output::{Output, Report};
+use crate::output::{Output, Report, counted};
 use crate::partitions::{self, Partitions};
 
 #[derive(Args, Debug)]
@@ -26,12 +26,12 @@ pub(super) async fn delete(
     out: &Output,
 ) -> Result<(), Failure> {
     let partitions = partitions::resolve(admin, &args.topics).await?;
-    let count = partitions.len();
     let what = format!(
-        "delete the offsets of group {} in {count} partitions",
-        args.group
+        "delete the offsets of group {} in {}",
+        args.group,
+        counted(partitions.len() as u64, "partition")
     );
-    confirm(args.consent, &what)?;
+    confirm(args.consent, &what).await?;
     let results = admin.delete_group_offsets(&args.group, partitions).await?;
     let mut report = Report::new(out);
     report.results("partition", results, |partition, ()| {

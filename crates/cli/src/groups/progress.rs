@@ -34,6 +34,14 @@ impl PartitionProgress {
 }
 
 impl Progress {
+    /// Partitions of which nobody knows how far the group is, so that they are in no lag: it has committed nothing
+    /// there, or their end is not known.
+    pub(crate) fn without_lag(&self) -> usize {
+        let lags = self.partitions.values().map(PartitionProgress::lag);
+        lags.filter(Option::is_none).count()
+    }
+
+    /// Records to go in all partitions whose lag is known.
     pub(crate) fn lag(&self) -> i64 {
         let lags = self.partitions.values().filter_map(PartitionProgress::lag);
         lags.sum()
@@ -44,28 +52,42 @@ impl Progress {
 pub(crate) struct Found {
     pub(crate) groups: Vec<Progress>,
     pub(crate) failures: Vec<String>,
+    /// What may be share groups: listed as such, or named and no groups of consumers.
+    pub(crate) others: Vec<String>,
+}
+
+impl Found {
+    /// That no group is there by the names that are no groups of consumers.
+    pub(crate) fn missing(&self) -> impl Iterator<Item = String> {
+        self.others.iter().map(|name| not_there(name))
+    }
 }
 
 /// How far the groups are, those by name or all of consumers if there are no names.
 pub(crate) async fn of(admin: &Admin, names: &[String]) -> Result<Found, Failure> {
-    let mut failures = Vec::new();
+    let (mut failures, mut others) = (Vec::new(), Vec::new());
     let names = if names.is_empty() {
         let listed = admin.list_groups().await?;
         failures.extend(listed.failures.iter().map(|(_, error)| explain(error)));
-        let mut names: Vec<_> = listed
-            .found
-            .into_iter()
-            .filter(|group| matches!(group.protocol_type.as_str(), "consumer" | ""))
-            .map(|group| group.group_id)
-            .collect();
+        let mut names = Vec::new();
+        for group in listed.found {
+            match group.protocol_type.as_str() {
+                "consumer" | "" => names.push(group.group_id),
+                "share" => others.push(group.group_id),
+                _ => {}
+            }
+        }
         names.sort();
         names
     } else {
         names.to_vec()
     };
     if names.is_empty() {
-        let groups = Vec::new();
-        return Ok(Found { groups, failures });
+        return Ok(Found {
+            groups: Vec::new(),
+            failures,
+            others,
+        });
     }
     let described = admin.describe_consumer_groups(&names).await?;
     let mut offsets = admin
@@ -92,7 +114,7 @@ pub(crate) async fn of(admin: &Admin, names: &[String]) -> Result<Found, Failure
                 }
                 // Older brokers describe what is not there as dead.
                 if group.state == GroupState::Dead && committed.is_empty() {
-                    failures.push(not_there(&name));
+                    others.push(name);
                     continue;
                 }
                 let mut partitions: BTreeMap<_, PartitionProgress> = BTreeMap::new();
@@ -108,17 +130,21 @@ pub(crate) async fn of(admin: &Admin, names: &[String]) -> Result<Found, Failure
                 groups.push(Progress { group, partitions });
             }
             Err(error) if error.code() == Some(ErrorCode::GROUP_ID_NOT_FOUND) => {
-                failures.push(not_there(&name));
+                others.push(name);
             }
             Err(error) => failures.push(explain(&error)),
         }
     }
     add_ends(admin, &mut groups, &mut failures).await?;
-    Ok(Found { groups, failures })
+    Ok(Found {
+        groups,
+        failures,
+        others,
+    })
 }
 
-fn not_there(group: &str) -> String {
-    format!("there is no group {group}; klamm groups lists those that are there")
+pub(super) fn not_there(group: &str) -> String {
+    format!("there is no group {group} of consumers; klamm groups lists those that are there")
 }
 
 /// Asks once for the end of each partition, however many groups read it.

@@ -7,7 +7,7 @@ use klamm::admin::MemberToRemove;
 use crate::args::Consent;
 use crate::confirm::confirm;
 use crate::failure::{Failure, note};
-use crate::output::{Output, Report};
+use crate::output::{Output, Report, counted};
 
 #[derive(Args, Debug)]
 #[command(group = ArgGroup::new("who").required(true).multiple(true).args(["members", "instances", "all"]))]
@@ -35,16 +35,17 @@ pub(super) async fn run(
     args: RemoveMembersArgs,
     out: &Output,
 ) -> Result<(), Failure> {
-    let count = args.members.len() + args.instances.len();
     let who = if args.all {
-        "all".to_owned()
+        "all members".to_owned()
     } else {
-        count.to_string()
+        let count = args.members.len() + args.instances.len();
+        counted(count as u64, "member")
     };
     confirm(
         args.consent,
-        &format!("remove {who} members from group {}", args.group),
-    )?;
+        &format!("remove {who} from group {}", args.group),
+    )
+    .await?;
     let results = if args.all {
         admin.remove_all_members(&args.group, &args.reason).await?
     } else {

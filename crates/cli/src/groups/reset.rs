@@ -7,7 +7,7 @@ use klamm::{Admin, TopicPartition};
 
 use super::progress;
 use crate::failure::{Failure, explain, note};
-use crate::output::{Output, failures, row};
+use crate::output::{Output, counted, failures, row};
 use crate::partitions::{self, Partitions};
 use crate::place::{self, Place};
 
@@ -141,7 +141,8 @@ async fn warn_of_members(admin: &Admin, group: &str) {
     let members: usize = members.sum();
     if members > 0 {
         note(format_args!(
-            "warning: group {group} has {members} members now, and can only be reset without"
+            "warning: group {group} has {} now, and can only be reset without",
+            counted(members as u64, "member")
         ));
     }
 }

@@ -131,6 +131,14 @@ impl Output {
     }
 }
 
+/// `1 broker`, `2 brokers`: a number of things, in words for people.
+pub(crate) fn counted(number: impl Into<u64>, noun: &str) -> String {
+    match number.into() {
+        1 => format!("1 {noun}"),
+        number => format!("{number} {noun}s"),
+    }
+}
+
 /// A row as JSON.
 pub(crate) fn object(row: Row) -> Value {
     let fields = row

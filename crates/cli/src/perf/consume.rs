@@ -12,6 +12,7 @@ use super::print_result;
 use super::usage::Usage;
 use crate::args::ClusterArgs;
 use crate::failure::{Failure, note};
+use crate::output::Output;
 use crate::session::Session;
 
 /// After so long without a record there are not as many as were asked for.
@@ -19,7 +20,11 @@ const IDLE: Duration = Duration::from_secs(15);
 /// Limit for leaving the group.
 const CLOSE: Duration = Duration::from_secs(10);
 
-pub(super) async fn run(cluster: ClusterArgs, args: PerfConsumeArgs) -> Result<(), Failure> {
+pub(super) async fn run(
+    cluster: ClusterArgs,
+    args: PerfConsumeArgs,
+    out: &Output,
+) -> Result<(), Failure> {
     let session = Session::open(cluster, Role::Consumer, args.properties()).await?;
     let partitions = session.partitions(&args.topic).await?;
     let builder = session.consumer()?.allow_auto_create_topics(false);
@@ -48,7 +53,7 @@ pub(super) async fn run(cluster: ClusterArgs, args: PerfConsumeArgs) -> Result<(
         spent.throughput(),
         spent.cost()
     );
-    print_result(&line, records, args.records)?;
+    print_result(out, &line, records, args.records)?;
     consumer.close(CLOSE).await?;
     match ended {
         Some(ended) => ended,

@@ -13,6 +13,7 @@ use super::usage::{Spent, Usage};
 use super::{print_result, warm_up};
 use crate::args::ClusterArgs;
 use crate::failure::{Failure, note};
+use crate::output::Output;
 use crate::session::Session;
 
 /// What one record took, in nanoseconds.
@@ -21,7 +22,11 @@ struct Taken {
     from_due: u64,
 }
 
-pub(super) async fn run(cluster: ClusterArgs, args: PerfLatencyArgs) -> Result<(), Failure> {
+pub(super) async fn run(
+    cluster: ClusterArgs,
+    args: PerfLatencyArgs,
+    out: &Output,
+) -> Result<(), Failure> {
     // What the user says comes later and wins.
     let mut properties = vec![("linger.ms".to_owned(), "0".to_owned())];
     properties.extend(args.producer.properties());
@@ -53,7 +58,12 @@ pub(super) async fn run(cluster: ClusterArgs, args: PerfLatencyArgs) -> Result<(
     acknowledgements.settle().await?;
     let done = acknowledgements.taken.len() as u64;
     let cost = Usage::now().since(start, done);
-    print_result(&line(&args, &acknowledgements.taken, &cost), done, wanted)?;
+    print_result(
+        out,
+        &line(&args, &acknowledgements.taken, &cost),
+        done,
+        wanted,
+    )?;
     acknowledgements.check()?;
     if sent < wanted {
         note(format_args!("interrupted after {done} of {wanted} records"));

@@ -14,9 +14,14 @@ use super::{print_result, warm_up};
 use crate::args::ClusterArgs;
 use crate::deliveries::{Deliveries, Outcome};
 use crate::failure::{Failure, note};
+use crate::output::Output;
 use crate::session::Session;
 
-pub(super) async fn run(cluster: ClusterArgs, args: PerfProduceArgs) -> Result<(), Failure> {
+pub(super) async fn run(
+    cluster: ClusterArgs,
+    args: PerfProduceArgs,
+    out: &Output,
+) -> Result<(), Failure> {
     let session = Session::open(cluster, Role::Producer, args.producer.properties()).await?;
     let producer = session.producer()?.build()?;
     let values = Arc::new(payloads(args.record_size));
@@ -62,7 +67,7 @@ pub(super) async fn run(cluster: ClusterArgs, args: PerfProduceArgs) -> Result<(
         spent.throughput(),
         spent.cost()
     );
-    print_result(&line, outcome.acknowledged, args.records)?;
+    print_result(out, &line, outcome.acknowledged, args.records)?;
     outcome.check()?;
     if let Some(failure) = failure {
         return Err(failure);

@@ -33,12 +33,16 @@ pub(crate) struct ProduceArgs {
     /// End after so many records
     #[arg(short, long)]
     pub(crate) count: Option<u64>,
+    /// Send all records in one transaction of this id: those who read what is committed see all of them at the end, or
+    /// none after Ctrl-C or a failure; takes no longer than transaction.timeout.ms
+    #[arg(long, value_name = "ID")]
+    pub(crate) transactional_id: Option<String>,
     #[command(flatten)]
     pub(crate) producer: ProducerArgs,
 }
 
 const EXAMPLES: &str = "\
-Ctrl-C sends what was read, and says how much that was.
+Ctrl-C sends what was read, and says how much that was; a transaction it aborts.
 
 Examples:
   klamm produce orders < lines.txt

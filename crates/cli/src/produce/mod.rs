@@ -3,18 +3,20 @@
 mod args;
 mod input;
 mod json;
+mod sink;
 
+use klamm::Record;
 use klamm::config::Role;
 use klamm::producer::Header;
-use klamm::{Producer, Record};
 
 use self::args::{Bytes, HeaderArg};
 pub(crate) use self::args::{ProduceArgs, ProducerArgs};
 use self::input::Input;
+use self::sink::Sink;
 use crate::args::ClusterArgs;
 use crate::deliveries::Deliveries;
 use crate::failure::{Failure, note};
-use crate::output::{Output, object, row};
+use crate::output::{Output, counted, object, row};
 use crate::session::Session;
 
 pub(crate) async fn run(
@@ -23,18 +25,18 @@ pub(crate) async fn run(
     out: &Output,
 ) -> Result<(), Failure> {
     let session = Session::open(cluster, Role::Producer, args.producer.properties()).await?;
-    let producer = session.producer()?.build()?;
+    let sink = Sink::open(&session, args.transactional_id.as_deref()).await?;
     let mut deliveries = Deliveries::default();
     let ended = tokio::select! {
-        ended = send_all(&producer, &args, &mut deliveries) => Some(ended),
+        ended = send_all(&sink, &args, &mut deliveries) => Some(ended),
         _ = tokio::signal::ctrl_c() => None,
     };
     // What was read is sent, also after Ctrl-C or a line that could not be.
-    producer.flush().await;
+    let finished = sink.finish(matches!(ended, Some(Ok(())))).await;
     let outcome = deliveries.settle().await;
     if out.is_json() {
         let (acknowledged, failed) = (outcome.acknowledged, outcome.failed);
-        let whole = matches!(ended, Some(Ok(()))) && failed == 0;
+        let whole = matches!(ended, Some(Ok(()))) && finished.is_ok() && failed == 0;
         out.document(&object(
             row!(acknowledged: acknowledged, failed: failed, partial: !whole),
         ))?;
@@ -42,14 +44,18 @@ pub(crate) async fn run(
     match ended {
         None => {
             note(format_args!(
-                "interrupted after {} records",
-                outcome.acknowledged
+                "interrupted after {}",
+                counted(outcome.acknowledged, "record")
             ));
-            outcome.check()?;
+            finished?;
+            if args.transactional_id.is_none() {
+                outcome.check()?;
+            }
             Err(Failure::Interrupted)
         }
         Some(ended) => {
             ended?;
+            finished?;
             outcome.check()
         }
     }
@@ -57,7 +63,7 @@ pub(crate) async fn run(
 
 /// Sends record by record, until the end of the input.
 async fn send_all(
-    producer: &Producer,
+    sink: &Sink,
     args: &ProduceArgs,
     deliveries: &mut Deliveries,
 ) -> Result<(), Failure> {
@@ -90,7 +96,7 @@ async fn send_all(
             record.key = parsed.key.as_deref();
             record.value = parsed.value.as_deref();
             record.timestamp = parsed.timestamp;
-            deliveries.add(producer.send(record.headers(&headers)).await?);
+            deliveries.add(sink.send(record.headers(&headers)).await?);
             continue;
         }
         let (key, value) = split(bytes, args.key_delimiter.as_ref());
@@ -100,7 +106,7 @@ async fn send_all(
             record.key = record.key.filter(|key| !key.is_empty());
             record.value = record.value.filter(|value| !value.is_empty());
         }
-        deliveries.add(producer.send(record.headers(&fixed)).await?);
+        deliveries.add(sink.send(record.headers(&fixed)).await?);
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use klamm::admin::{ConfigChange, ConfigResource, NewPartitions};
 
 use crate::args::property;
 use crate::failure::Failure;
-use crate::output::{Output, Report, row};
+use crate::output::{Output, Report, counted, row};
 
 #[derive(Args, Debug)]
 #[command(group = ArgGroup::new("changes").required(true).multiple(true).args(["partitions", "configs", "delete_configs"]))]
@@ -38,7 +38,10 @@ pub(super) async fn run(admin: &Admin, args: AlterArgs, out: &Output) -> Result<
             let row = row!(topic: topic.as_str(), what: "partitions", value: count);
             match result {
                 Ok(()) => {
-                    let line = format!("{topic} {would}enlarged to {count} partitions");
+                    let line = format!(
+                        "{topic} {would}enlarged to {}",
+                        counted(count.unsigned_abs(), "partition")
+                    );
                     report.done(row, &line)?;
                 }
                 Err(error) => report.failed(row, &error),

@@ -5,7 +5,7 @@ use klamm::{Admin, ErrorCode, NewTopic};
 
 use crate::args::property;
 use crate::failure::Failure;
-use crate::output::{Output, Report, row};
+use crate::output::{Output, Report, counted, row};
 
 #[derive(Args, Debug)]
 pub(crate) struct CreateArgs {
@@ -53,8 +53,10 @@ pub(super) async fn run(admin: &Admin, args: CreateArgs, out: &Output) -> Result
                     "created"
                 };
                 let line = match created.partitions {
-                    Some(1) => format!("{status} {name} with 1 partition"),
-                    Some(partitions) => format!("{status} {name} with {partitions} partitions"),
+                    Some(partitions) => {
+                        let partitions = counted(partitions.unsigned_abs(), "partition");
+                        format!("{status} {name} with {partitions}")
+                    }
                     None => format!("{status} {name}"),
                 };
                 let row = row!(

@@ -19,7 +19,7 @@ pub(crate) struct DeleteArgs {
 
 pub(super) async fn run(admin: &Admin, args: DeleteArgs, out: &Output) -> Result<(), Failure> {
     let topics = some_of(&args.topics);
-    confirm(args.consent, &format!("delete {topics} with all records"))?;
+    confirm(args.consent, &format!("delete {topics} with all records")).await?;
     let mut report = Report::new(out);
     for (name, result) in admin.delete_topics(args.topics).await? {
         match result {

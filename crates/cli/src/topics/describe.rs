@@ -9,7 +9,7 @@ use klamm::{Admin, NodeId};
 use serde_json::Value;
 
 use crate::failure::{Failure, explain};
-use crate::output::{Output, Row, failures, object, objects, row};
+use crate::output::{Output, Row, counted, failures, object, objects, row};
 
 #[derive(Args, Debug)]
 pub(crate) struct DescribeArgs {
@@ -99,7 +99,7 @@ async fn configs(
 }
 
 fn summary(topic: &TopicDescription, configs: &BTreeMap<String, Option<String>>) -> String {
-    let mut summary = format!(": {} partitions", topic.partitions.len());
+    let mut summary = format!(": {}", counted(topic.partitions.len() as u64, "partition"));
     if !topic.id.is_zero() {
         let _ = write!(summary, ", id {}", topic.id);
     }

@@ -156,7 +156,7 @@ fn a_group_with_members_is_described_and_neither_reset_nor_deleted() {
         "beginning",
     ];
     let ended = broker.run(&reset, "");
-    assert!(ended.stderr.contains("1 members now"), "{ended:?}");
+    assert!(ended.stderr.contains("1 member now"), "{ended:?}");
     let ended = broker.run(&[&reset[..], &["--execute"]].concat(), "");
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.stderr.contains("stop them first"), "{ended:?}");

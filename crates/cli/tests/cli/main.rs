@@ -6,6 +6,8 @@ mod groups;
 mod harness;
 mod perf;
 mod records;
+#[cfg(unix)]
+mod terminal;
 mod topics;
 mod verify;
 mod verify_consumer;

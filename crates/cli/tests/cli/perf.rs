@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use klamm_testbroker::{ApiKey, ErrorCode, Fault};
 
-use crate::harness::{Broker, Ended, interrupt};
+use crate::harness::{Broker, Ended, interrupt, json};
 
 /// The fields of a result line, which is the only one.
 fn fields(stdout: &str, verb: &str) -> HashMap<String, String> {
@@ -55,6 +55,25 @@ fn what_is_produced_can_be_consumed_and_both_are_counted() {
         let stdout = broker.stdout(&[&consume[..], group].concat(), "");
         assert_eq!(fields(&stdout, "consume")["records"], "10002");
     }
+}
+
+#[test]
+fn json_has_the_same_fields_as_numbers() {
+    let broker = Broker::start();
+    let produce = [
+        "perf",
+        "produce",
+        "--topic",
+        "orders",
+        "--records",
+        "500",
+        "--json",
+    ];
+    let measured = json(&broker.stdout(&produce, ""));
+    assert_eq!(measured["measured"], "produce");
+    assert_eq!(measured["records"], 500);
+    assert!(measured["records_per_s"].as_f64().unwrap() > 0.0);
+    assert_eq!(measured["partial"], false);
 }
 
 #[test]
