@@ -195,7 +195,7 @@ async fn a_move_under_way_is_what_kafkas_tool_lists_and_can_be_taken_back() {
         .unwrap();
     back.all().unwrap();
     let moves = admin
-        .list_reassignments(Some(&[partition.clone()]))
+        .list_reassignments(Some(std::slice::from_ref(&partition)))
         .await
         .unwrap();
     assert!(moves.is_empty(), "{moves:?}");
