@@ -49,8 +49,8 @@ async fn many_groups_cost_one_lookup_and_one_request_a_coordinator() {
     assert_eq!(broker.requests(ApiKey::FIND_COORDINATOR), lookups + 1);
     let coordinators = groups.iter().map(|group| broker.coordinator(group));
     let coordinators: std::collections::HashSet<_> = coordinators.collect();
-    let fetched = broker.requests(ApiKey::OFFSET_FETCH) - fetches;
-    assert_eq!(fetched, coordinators.len() as u64);
+    let asked = broker.requests(ApiKey::OFFSET_FETCH) - fetches;
+    assert_eq!(asked, coordinators.len() as u64);
     // The next call knows the coordinators.
     offsets_are_right(&admin, &groups).await;
     assert_eq!(broker.requests(ApiKey::FIND_COORDINATOR), lookups + 1);
