@@ -4,8 +4,8 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use klamm::net::{ClientConfig, Cluster, NodeId, Route, Verdict};
@@ -25,8 +25,12 @@ const GRACE: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 struct Tally {
     succeeded: AtomicUsize,
-    slowest_ms: AtomicUsize,
+    /// How long the slowest took, and what was done to the cluster when it began.
+    slowest: Mutex<(Duration, &'static str)>,
 }
+
+/// What is being done to the cluster.
+type Trouble = Arc<Mutex<&'static str>>;
 
 async fn connect(bootstrap: &str) -> Cluster {
     let mut config = ClientConfig::new(bootstrap).unwrap();
@@ -38,9 +42,15 @@ async fn connect(bootstrap: &str) -> Cluster {
 
 /// Asks again and again where `route` leads, until it is told to end; each call must succeed within its
 /// limit, however the cluster moves.
-async fn keep_asking(cluster: Cluster, route: Route, ended: Arc<AtomicBool>, tally: Arc<Tally>) {
+async fn keep_asking(
+    cluster: Cluster,
+    route: Route,
+    ended: Arc<AtomicBool>,
+    trouble: Trouble,
+    tally: Arc<Tally>,
+) {
     while !ended.load(Ordering::Relaxed) {
-        let asked = Instant::now();
+        let (asked, during) = (Instant::now(), *trouble.lock().unwrap());
         let deadline = tokio::time::Instant::now() + CALL_LIMIT;
         let build = |_| MetadataRequest::default().with_topics(Some(Vec::new()));
         let call = cluster.call(&route, deadline, build, |_| Verdict::Done);
@@ -48,8 +58,11 @@ async fn keep_asking(cluster: Cluster, route: Route, ended: Arc<AtomicBool>, tal
         let answered = answered.expect("a call ends by its deadline");
         assert!(answered.is_ok(), "{route:?}: {}", answered.unwrap_err());
         tally.succeeded.fetch_add(1, Ordering::Relaxed);
-        let took = asked.elapsed().as_millis() as usize;
-        tally.slowest_ms.fetch_max(took, Ordering::Relaxed);
+        let took = asked.elapsed();
+        {
+            let mut slowest = tally.slowest.lock().unwrap();
+            *slowest = (*slowest).max((took, during));
+        }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -132,6 +145,30 @@ fn kill_and_restart(kafka: &Kafka, node: &Node) -> klamm_tests::Result<()> {
     kafka.wait_until_ready()
 }
 
+/// Moves node 3 to another port and asks for it until it answers from there.
+async fn follow_to_another_port(kafka: &Kafka, cluster: &Cluster) -> Outcome {
+    let replaced = kafka.node(2);
+    let before = ask_node(cluster, NodeId(3)).await?;
+    blocking(|| {
+        replaced.stop()?;
+        replaced.move_to_another_port()?;
+        replaced.start()?;
+        kafka.wait_until_ready()
+    })?;
+    let now = format!("127.0.0.1:{}", replaced.port());
+    let deadline = Instant::now() + CALL_LIMIT;
+    loop {
+        match ask_node(cluster, NodeId(3)).await {
+            Ok(address) if address == now => return Ok(()),
+            other => assert!(
+                Instant::now() < deadline,
+                "{other:?}, it moved from {before} to {now}"
+            ),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "minutes of restarts; `just moves`"]
 async fn calls_follow_a_cluster_that_restarts_dies_and_moves() -> Outcome {
@@ -140,6 +177,8 @@ async fn calls_follow_a_cluster_that_restarts_dies_and_moves() -> Outcome {
     let cluster = connect(&kafka.bootstrap()).await;
     let client = within(30, "connecting", Client::connect(&kafka.bootstrap())).await?;
     let ended = Arc::new(AtomicBool::new(false));
+    let trouble: Trouble = Arc::new(Mutex::new("quiet"));
+    let meanwhile = |what| *trouble.lock().unwrap() = what;
     let mut asking = tokio::task::JoinSet::new();
     let mut tallies = Vec::new();
     let leaders = (0..PARTITIONS).map(|partition| Route::Leader(topic.clone(), partition));
@@ -150,6 +189,7 @@ async fn calls_follow_a_cluster_that_restarts_dies_and_moves() -> Outcome {
             cluster.clone(),
             route,
             Arc::clone(&ended),
+            Arc::clone(&trouble),
             tally,
         ));
     }
@@ -161,6 +201,7 @@ async fn calls_follow_a_cluster_that_restarts_dies_and_moves() -> Outcome {
 
     let deadline = tokio::time::Instant::now() + CALL_LIMIT;
     let leaders = cluster.topic(&topic, false, deadline).await?;
+    meanwhile("rolling restart");
     blocking(|| rolling_restart(&kafka))?;
     let moved = cluster
         .topic(&topic, false, deadline + 2 * CALL_LIMIT)
@@ -173,32 +214,15 @@ async fn calls_follow_a_cluster_that_restarts_dies_and_moves() -> Outcome {
 
     let killed = controller(&cluster).await;
     let node = kafka.broker(killed.0).expect("a node of the cluster");
+    meanwhile("controller killed");
     blocking(|| kill_and_restart(&kafka, node))?;
     println!(
         "controller {killed} was killed, {} leads now",
         controller(&cluster).await
     );
 
-    let replaced = kafka.node(2);
-    let before = ask_node(&cluster, NodeId(3)).await?;
-    blocking(|| {
-        replaced.stop()?;
-        replaced.move_to_another_port()?;
-        replaced.start()?;
-        kafka.wait_until_ready()
-    })?;
-    let now = format!("127.0.0.1:{}", replaced.port());
-    let deadline = Instant::now() + CALL_LIMIT;
-    loop {
-        match ask_node(&cluster, NodeId(3)).await {
-            Ok(address) if address == now => break,
-            other => assert!(
-                Instant::now() < deadline,
-                "{other:?}, it moved from {before} to {now}"
-            ),
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    meanwhile("node at another port");
+    follow_to_another_port(&kafka, &cluster).await?;
 
     ended.store(true, Ordering::Relaxed);
     while let Some(task) = asking.join_next().await {
