@@ -44,7 +44,7 @@ quickstart:
 test *arguments:
     ./test {{ arguments }}
 
-# The first program on many versions of Kafka, 2.4 to 4.4, and the refusal of one that is too old; fetches each once.
+# The first program on many versions of Kafka, 2.1 to 4.4, and the refusal of one that is too old; fetches each once.
 compat:
     cargo test --package klamm-tests --test thin_path -- --ignored --nocapture --test-threads 1
 

@@ -243,7 +243,7 @@ fn pom_text(version: Version) -> String {
         exclude("org.slf4j", "slf4j-reload4j") + &exclude("org.slf4j", "slf4j-log4j12");
     let has_tools = version.has_tools();
     let broker = format!("kafka_{}", version.scala());
-    let needs_log4j = version.needs_log4j();
+    let (needs_log4j, zookeeper) = (version.needs_log4j(), version.zookeeper());
     if !has_tools {
         exclusions += &(exclude("org.apache.kafka", "kafka-tools")
             + &exclude("org.apache.kafka", "kafka-tools-api"));
@@ -259,6 +259,10 @@ fn pom_text(version: Version) -> String {
         + &dependency("org.slf4j", "slf4j-simple", SLF4J);
     if needs_log4j {
         dependencies += &dependency("log4j", "log4j", LOG4J);
+    }
+    if let Some(zookeeper) = zookeeper {
+        // Named here, it wins over the one that the brokers name.
+        dependencies += &dependency("org.apache.zookeeper", "zookeeper", zookeeper);
     }
     if has_tools {
         dependencies += &dependency("org.apache.kafka", "kafka-tools", &version);

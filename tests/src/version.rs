@@ -48,6 +48,14 @@ impl Version {
         self.major < 2
     }
 
+    /// The `ZooKeeper` that its brokers need instead of their own: the clients of 3.4 can't resolve addresses on a Java of
+    /// today.
+    pub(crate) fn zookeeper(self) -> Option<&'static str> {
+        ((2, 1)..(2, 4))
+            .contains(&(self.major, self.minor))
+            .then_some("3.5.9")
+    }
+
     /// Whether Maven Central has the tools of this version. 4.4.0 was published without `kafka-tools`.
     pub fn has_tools(self) -> bool {
         (self.major, self.minor, self.patch) != (4, 4, 0)

@@ -34,15 +34,19 @@ async fn create(client: &Client, seen: &mut String) -> Outcome {
     let orders = || {
         NewTopic::new(TOPIC)
             .partitions(PARTITIONS)
+            // Before 2.4 brokers have no default of their own for it (KIP-464).
+            .replication_factor(1)
             .config("max.message.bytes", "5000")
     };
     admin.create_topics([orders()]).await?.all()?;
     let again = admin.create_topics([orders()]).await?.all().unwrap_err();
     writeln!(seen, "created again: {:?}", again.code())?;
-    let odd = NewTopic::new("no such topic!");
+    let odd = NewTopic::new("no such topic!")
+        .partitions(1)
+        .replication_factor(1);
     let odd = admin.create_topics([odd]).await?.all().unwrap_err();
     writeln!(seen, "created with an odd name: {:?}", odd.code())?;
-    let none = NewTopic::new("none").partitions(0);
+    let none = NewTopic::new("none").partitions(0).replication_factor(1);
     let none = admin.create_topics([none]).await?.all().unwrap_err();
     writeln!(seen, "created without partitions: {:?}", none.code())?;
 
@@ -230,8 +234,8 @@ async fn the_first_program_sees_the_same_on_old_brokers() -> Outcome {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "fetches and starts many versions of Kafka; `just compat`"]
 async fn the_first_program_sees_the_same_on_every_version() -> Outcome {
-    const VERSIONS: &str =
-        "2.4.1 2.6.3 2.7.2 2.8.2 3.0.2 3.1.2 3.3.2 3.5.2 3.7.2 3.9.2 4.0.1 4.1.1 4.2.0 4.3.1 4.4.0";
+    const VERSIONS: &str = "2.1.1 2.2.2 2.3.1 2.4.1 2.6.3 2.7.2 2.8.2 3.0.2 3.1.2 3.3.2 3.5.2 3.6.2 3.7.2 3.9.2 \
+        4.1.1 4.2.0 4.3.1 4.4.0";
     let chosen = std::env::var("KLAMM_COMPAT_VERSIONS").unwrap_or_else(|_| VERSIONS.to_owned());
     let mut failed = Vec::new();
     for version in chosen.split_whitespace() {
