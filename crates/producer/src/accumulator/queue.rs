@@ -37,7 +37,7 @@ pub(crate) struct PartitionQueue {
     pub(crate) slot: usize,
     /// How large its batches get.
     pub(crate) fill: Arc<Fill>,
-    /// Batches that have not been taken by the sender.
+    /// Batches that have not been sent.
     backlog: AtomicU32,
     /// An [`Availability`], set by the sender.
     availability: AtomicU8,
@@ -101,6 +101,10 @@ pub(crate) struct QueueView {
     pub(crate) oldest: Option<Instant>,
     /// Whether that batch should leave without lingering.
     pub(crate) is_due: bool,
+    /// Whether it takes no more records.
+    pub(crate) is_full: bool,
+    /// Its bytes.
+    pub(crate) bytes: usize,
 }
 
 impl PartitionQueue {
@@ -217,14 +221,18 @@ impl PartitionQueue {
     pub(crate) fn visit(&self) -> QueueView {
         let mut state = self.lock();
         state.signalled = false;
-        let closed = state.closed.front().map(|batch| batch.created);
+        let is_full = !state.closed.is_empty();
+        let oldest = state.closed.front().or(state.open.as_ref());
         QueueView {
-            oldest: closed.or(state.open.as_ref().map(|open| open.created)),
-            is_due: closed.is_some() || state.hurry,
+            oldest: oldest.map(|oldest| oldest.created),
+            is_due: is_full || state.hurry,
+            is_full,
+            bytes: oldest.map_or(0, |oldest| oldest.builder.batch_bytes()),
         }
     }
 
-    /// The oldest batch, closed for it if it was open.
+    /// The oldest batch, closed for it if it was open. Until [`PartitionQueue::batch_left`] is called for
+    /// it, it counts as waiting.
     pub(crate) fn take_batch(&self) -> Option<Batch> {
         let mut state = self.lock();
         if state.closed.is_empty() {
@@ -233,11 +241,12 @@ impl PartitionQueue {
             state.hurry = false;
             state.close_open();
         }
-        let taken = state.closed.pop_front();
-        if taken.is_some() {
-            self.backlog.fetch_sub(1, Ordering::Relaxed);
-        }
-        taken
+        state.closed.pop_front()
+    }
+
+    /// A batch that was taken is sent or given up.
+    pub(crate) fn batch_left(&self) {
+        self.backlog.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Lets what is queued leave without lingering. Says whether the sender has to be told.
@@ -255,7 +264,6 @@ impl PartitionQueue {
         let mut state = self.lock();
         state.ended = true;
         state.close_open();
-        self.backlog.store(0, Ordering::Relaxed);
         std::mem::take(&mut state.closed)
     }
 }

@@ -116,7 +116,6 @@ impl SenderState {
     /// Cuts the oldest batch in flight in two, if it can be, to be sent next; later batches of the
     /// topic are made smaller.
     fn split(&mut self, slot: usize, now: Instant) -> bool {
-        let transactional = self.is_transactional();
         let state = &mut self.slots[slot];
         let Some(whole) = state.sequences.divisible() else {
             return false;
@@ -129,11 +128,15 @@ impl SenderState {
             }
         };
         state.queue.fill.refused(whole.batch.bytes.len());
+        let memory = &self.memory;
         let seal = |builder: BatchBuilder| {
             let records = builder.record_count();
-            let compressor = self.compressor.as_mut();
-            let sealed = builder.seal(ProducerIdentity::NONE, transactional, compressor);
-            sealed.map(|sealed| (sealed.bytes, records))
+            // Not more than the whole had, but for a header; so nobody waits for it.
+            let reservation = memory.reserve_beyond_limit(builder.batch_bytes());
+            let sealed = self
+                .sealer
+                .seal(builder, reservation, ProducerIdentity::NONE);
+            sealed.map(|(bytes, reservation)| (bytes, reservation, records))
         };
         let Ok(parts) = builders
             .into_iter()
@@ -144,18 +147,16 @@ impl SenderState {
         };
         tracing::debug!(partition = %state.queue.partition, "a batch was too large and is split");
         self.counters.lock().splits += 1;
-        let memory = &self.memory;
         state.sequences.split(|whole| {
             let mut starts = vec![0];
-            for (_, records) in &parts[..parts.len() - 1] {
+            for (_, _, records) in &parts[..parts.len() - 1] {
                 starts.push(starts.last().unwrap_or(&0) + records.unsigned_abs());
             }
             let completers = whole.completer.split(&starts);
             let sent = parts.into_iter().zip(completers);
-            let sent = sent.map(|((bytes, records), completer)| {
+            let sent = sent.map(|((bytes, reservation, records), completer)| {
                 let part = Sent {
-                    // Not more than the whole had, but for a header; so nobody waits for it.
-                    reservation: memory.reserve_beyond_limit(bytes.len()),
+                    reservation,
                     bytes,
                     completer,
                     created: whole.created,

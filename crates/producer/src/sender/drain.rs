@@ -117,54 +117,68 @@ impl SenderState {
 
     fn stamp_new(&mut self, slot: usize) -> Option<Stamped<Sent>> {
         let state = &mut self.slots[slot];
-        if !state.sequences.prepare_new(&mut self.ids) {
+        if state.staged.front().is_some_and(|front| !front.is_sealed())
+            || !state.sequences.prepare_new(&mut self.ids)
+        {
             return None;
         }
+        if let Some((staged, bytes, reservation)) = state.staged.pop_sealed() {
+            state.queue.batch_left();
+            let place = state.sequences.place_for_new(staged.record_count);
+            let sent = Sent {
+                bytes: match place {
+                    Some(_) => identity(place).restamp(bytes),
+                    None => bytes,
+                },
+                completer: staged.completer,
+                reservation,
+                created: staged.created,
+                last_failure: None,
+            };
+            return Some(Stamped::new(sent, place, staged.record_count));
+        }
         let batch = state.queue.take_batch()?;
+        state.queue.batch_left();
         let records = batch.builder.record_count();
         let place = state.sequences.place_for_new(records);
-        let written = batch.builder.batch_bytes();
-        match self.seal(batch, place) {
-            Some(sent) => {
-                if self.compressor.is_some() {
-                    let compressed = sent.bytes.len();
-                    let fill = &self.slots[slot].queue.fill;
-                    fill.compressed(written, compressed);
-                    self.counters.compressed(written, compressed);
-                }
-                Some(Stamped::new(sent, place, records))
-            }
-            None => {
-                self.slots[slot].sequences.skip_place();
-                None
-            }
+        let sent = self.seal(slot, batch, place);
+        if sent.is_none() {
+            self.slots[slot].sequences.skip_place();
         }
+        Some(Stamped::new(sent?, place, records))
     }
 
-    fn seal(&mut self, mut batch: Batch, place: Option<(ProducerKey, i32)>) -> Option<Sent> {
-        let transactional = self.is_transactional();
-        let compressor = self.compressor.as_mut();
-        match batch
-            .builder
-            .seal(identity(place), transactional, compressor)
-        {
-            Ok(sealed) => {
-                let mut reservation = batch.reservation;
-                if let Some(buffer) = sealed.used_buffer {
-                    reservation.shrink_to(sealed.bytes.len());
-                    self.memory.keep_buffer(buffer);
+    fn seal(
+        &mut self,
+        slot: usize,
+        batch: Batch,
+        place: Option<(ProducerKey, i32)>,
+    ) -> Option<Sent> {
+        let Batch {
+            builder,
+            mut completer,
+            reservation,
+            created,
+        } = batch;
+        let written = builder.batch_bytes();
+        match self.sealer.seal(builder, reservation, identity(place)) {
+            Ok((bytes, reservation)) => {
+                if self.sealer.compresses() {
+                    let fill = &self.slots[slot].queue.fill;
+                    fill.compressed(written, bytes.len());
+                    self.counters.compressed(written, bytes.len());
                 }
                 Some(Sent {
-                    bytes: sealed.bytes,
-                    completer: batch.completer,
+                    bytes,
+                    completer,
                     reservation,
-                    created: batch.created,
+                    created,
                     last_failure: None,
                 })
             }
             Err(error) => {
                 let cause = Cause::Compression(error.to_string());
-                batch.completer.fail(cause, Outcome::NotWritten);
+                completer.fail(cause, Outcome::NotWritten);
                 None
             }
         }

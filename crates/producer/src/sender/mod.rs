@@ -4,12 +4,15 @@
 //! ([`klamm_net::Connection`]). Nothing here waits for one broker before serving another.
 
 mod answer;
+mod availability;
 mod drain;
 mod link;
 #[cfg(test)]
 mod model_tests;
 mod request;
+mod seal;
 mod split;
+mod staging;
 mod state;
 mod transact;
 mod verdict;
@@ -24,6 +27,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use self::link::{Answered, Links};
+use self::seal::Sealed;
 use self::state::SenderState;
 use crate::config::Acks;
 use crate::idempotence::ProducerKey;
@@ -36,6 +40,7 @@ enum Done {
     Connected(NodeId, Result<Connection, NetError>),
     ProducerId(Result<ProducerKey, NetError>),
     Coordinator(Result<Answer, NetError>, ClusterView),
+    Sealed(Sealed),
 }
 
 pub(crate) struct Sender {
@@ -52,14 +57,12 @@ pub(crate) struct Sender {
 impl Sender {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         let settings = shared.settings.clone();
-        let compressor = settings.config.compressor().ok().flatten();
         Self {
             state: SenderState::new(
                 settings,
                 shared.cluster.config().retry_backoff,
                 Arc::clone(&shared.memory),
                 Arc::clone(&shared.counters),
-                compressor,
                 shared.transaction.clone(),
             ),
             snapshots: shared.cluster.watch(),
@@ -186,6 +189,9 @@ impl Sender {
         if self.state.take_metadata_wanted() {
             self.shared.cluster.request_refresh();
         }
+        for job in self.state.take_seal_jobs() {
+            self.tasks.spawn(async move { Done::Sealed(job.run()) });
+        }
         if self.state.wants_producer_id() && !self.asking_producer_id {
             self.asking_producer_id = true;
             let shared = Arc::clone(&self.shared);
@@ -236,6 +242,7 @@ impl Sender {
                 tracing::debug!(node = node.0, %error, "cannot connect");
                 self.state.connect_failed(node, &error);
             }
+            Done::Sealed(sealed) => self.state.sealed(sealed, now),
             Done::Coordinator(answer, view) => self.coordinated(now, answer, view),
             Done::ProducerId(Ok(key)) => {
                 self.asking_producer_id = false;

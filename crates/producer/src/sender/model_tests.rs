@@ -2,7 +2,7 @@
 //!
 //! Requests are carried out and answered, carried out without an answer, lost before, or given up by
 //! the client and carried out much later; leaders move; now and then another producer takes the
-//! transactional id over. In the end each transaction must be visible as its producer was told, whole,
+//! transactional id over. Half of the producers compress, each batch by a job that ends at any time. In the end each transaction must be visible as its producer was told, whole,
 //! once and in order, and offsets must be those of the last one that was committed.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use klamm_codec::batch::{BatchHeader, Batches as BatchReader};
-use klamm_codec::compress::Decompressor;
+use klamm_codec::compress::{Compression, Decompressor};
 use klamm_codec::{ApiKey, ErrorCode};
 use klamm_net::{
     Backoff, ClusterSnapshot, GroupMetadata, NodeId, OffsetAndMetadata, TopicId, TopicPartition,
@@ -18,6 +18,7 @@ use klamm_net::{
 use tokio::time::Instant;
 
 use super::answer::PartitionAnswer;
+use super::seal::{SealJob, Sealer};
 use super::state::SenderState;
 use crate::accumulator::{Append, AppendContext, Fill, PartitionQueue};
 use crate::clock::Clock;
@@ -375,6 +376,7 @@ struct World {
     in_flight: BTreeMap<NodeId, VecDeque<Vec<Produced>>>,
     asked: Option<(Request, Protocol)>,
     late: Vec<Late>,
+    sealing: Vec<SealJob>,
     fenced: bool,
     /// The producer may be fenced by a request of its own that came late: the one that took the id
     /// over, or in V1 an addition between the end of a transaction and the bump of its epoch, which the
@@ -396,6 +398,11 @@ impl World {
             transactional_id: Some("t".to_owned()),
             linger: Duration::ZERO,
             batch_size: 150,
+            compression: if seed % 2 == 0 {
+                Compression::None
+            } else {
+                Compression::Lz4
+            },
             ..ProducerConfig::default()
         };
         let settings = config.check(Duration::from_secs(30)).unwrap();
@@ -407,14 +414,16 @@ impl World {
         let coordination = Arc::new(Coordination::new(manager));
         let memory = Memory::new(1 << 20, 1 << 10);
         let transaction = Some(Arc::clone(&coordination));
+        let mut sealer = Sealer::new(&settings, Arc::clone(&memory));
+        sealer.heavy_bytes = 0;
         let mut state = SenderState::new(
             settings,
             backoff,
             Arc::clone(&memory),
             Arc::default(),
-            None,
             transaction,
         );
+        state.sealer = Arc::new(sealer);
         let fill = Arc::new(Fill::new(150, 150));
         let queues: Vec<_> = (0..PARTITIONS)
             .map(|slot| {
@@ -445,6 +454,7 @@ impl World {
             in_flight: BTreeMap::new(),
             asked: None,
             late: Vec::new(),
+            sealing: Vec::new(),
             fenced: false,
             may_fail: false,
         }
@@ -489,6 +499,13 @@ impl World {
         if self.state.take_metadata_wanted() {
             self.learn_leaders(now);
         }
+        self.sealing.extend(self.state.take_seal_jobs());
+        if !self.sealing.is_empty() && self.random.percent(30) {
+            let at = self.random.below(self.sealing.len() as u64) as usize;
+            let job = self.sealing.swap_remove(at);
+            self.state.sealed(job.run(), now);
+            return;
+        }
         self.happen(now).await;
     }
 
@@ -520,7 +537,9 @@ impl World {
             6..=50 => self.answer_produce(now),
             51..=80 => self.answer_coordinator(now),
             _ => {
-                let idle = self.in_flight.values().all(VecDeque::is_empty) && self.asked.is_none();
+                let idle = self.in_flight.values().all(VecDeque::is_empty)
+                    && self.asked.is_none()
+                    && self.sealing.is_empty();
                 let pause = if idle { 150 } else { 5 };
                 tokio::time::advance(Duration::from_millis(pause)).await;
             }
@@ -698,6 +717,13 @@ impl World {
         if self.coordination.lock().commit().is_err() {
             let _ = self.coordination.lock().abort();
             return (Told::NotCommitted, values);
+        }
+        if self.random.percent(10) {
+            // In the middle of the end.
+            for _ in 0..self.random.below(30) {
+                self.step().await;
+            }
+            self.fence();
         }
         let told = self
             .until(|manager| match manager.state() {

@@ -22,17 +22,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use klamm_codec::ErrorCode;
-use klamm_codec::compress::Compressor;
 use klamm_net::{Backoff, ClusterSnapshot, LeaderHint, NodeId, TopicId};
 use tokio::time::Instant;
 
+use super::seal::{SealJob, Sealer};
+use super::staging::Staging;
 use crate::accumulator::{PartitionQueue, QueueView};
 use crate::config::Settings;
 use crate::delivery::Completer;
 use crate::error::{Cause, Outcome};
 use crate::idempotence::{Answer, ProducerIds, ProducerKey, Sequences, Stamped};
 use crate::memory::{Memory, Reservation};
-use crate::partitioner::Availability;
 use crate::stats::Counters;
 use crate::transaction::Coordination;
 
@@ -50,6 +50,8 @@ pub(super) struct Sent {
 #[derive(Debug)]
 pub(super) struct Slot {
     pub(super) queue: Arc<PartitionQueue>,
+    /// What has left the queue to be compressed.
+    pub(super) staged: Staging,
     pub(super) sequences: Sequences<Sent>,
     pub(super) leader: Option<(NodeId, i32)>,
     /// Stands in the ready list of its leader.
@@ -88,9 +90,10 @@ pub(super) struct SenderState {
     pub(super) retry_backoff: Backoff,
     pub(super) memory: Arc<Memory>,
     pub(super) counters: Arc<Counters>,
-    pub(super) compressor: Option<Compressor>,
+    pub(super) sealer: Arc<Sealer>,
+    pub(super) seal_jobs: Vec<SealJob>,
     /// Brokers in the own rack, if that counts.
-    near: BTreeSet<NodeId>,
+    pub(super) near: BTreeSet<NodeId>,
     pub(super) ids: ProducerIds,
     pub(super) slots: Vec<Slot>,
     pub(super) brokers: BTreeMap<NodeId, BrokerState>,
@@ -109,7 +112,6 @@ impl SenderState {
         retry_backoff: Backoff,
         memory: Arc<Memory>,
         counters: Arc<Counters>,
-        compressor: Option<Compressor>,
         transaction: Option<Arc<Coordination>>,
     ) -> Self {
         Self {
@@ -119,11 +121,12 @@ impl SenderState {
             } else {
                 ProducerIds::Off
             },
+            sealer: Arc::new(Sealer::new(&settings, Arc::clone(&memory))),
+            seal_jobs: Vec::new(),
             settings,
             retry_backoff,
             memory,
             counters,
-            compressor,
             near: BTreeSet::new(),
             slots: Vec::new(),
             brokers: BTreeMap::new(),
@@ -142,6 +145,7 @@ impl SenderState {
         queue.set_availability(self.availability(leader));
         self.slots.push(Slot {
             queue,
+            staged: Staging::default(),
             sequences: Sequences::default(),
             leader,
             ready: false,
@@ -158,6 +162,7 @@ impl SenderState {
             return;
         }
         let view = self.give_up_late(slot, now);
+        let view = self.stage(slot, view, now);
         let linger = self.settings.config.linger;
         let state = &mut self.slots[slot];
         let oldest_sent = state
@@ -171,7 +176,8 @@ impl SenderState {
             .filter(|sent| !sent.given_up)
             .map(|sent| sent.batch.created)
             .min();
-        let oldest = [oldest_sent, oldest_in_flight, view.oldest]
+        let oldest_staged = state.staged.front().map(|staged| staged.created);
+        let oldest = [oldest_sent, oldest_in_flight, oldest_staged, view.oldest]
             .into_iter()
             .flatten()
             .min();
@@ -179,10 +185,11 @@ impl SenderState {
             self.set_timer(slot, None);
             return;
         };
-        // In flight nothing can be done but to give up in time.
+        // In flight, or away to be compressed, nothing can be done but to give up in time.
         let expiry = oldest + self.settings.delivery_timeout;
-        let due = match (oldest_sent, view.oldest) {
-            (Some(_), _) => Some(now),
+        let due = match (state.staged.front(), view.oldest) {
+            _ if oldest_sent.is_some() => Some(now),
+            (Some(staged), _) => staged.is_sealed().then_some(now),
             (None, Some(_)) if view.is_due => Some(now),
             (None, Some(oldest)) => Some(oldest + linger),
             (None, None) => None,
@@ -256,65 +263,6 @@ impl SenderState {
             .min()
     }
 
-    /// Brokers that take nothing for too long lose the records without key, until they take
-    /// something. To be called when everything was sent that could be.
-    pub(super) fn watch_brokers(&mut self, now: Instant) {
-        let timeout = self.settings.config.partitioner_availability_timeout;
-        if timeout.is_zero() {
-            return;
-        }
-        let mut stuck = Vec::new();
-        for (node, broker) in &mut self.brokers {
-            if broker.ready.is_empty() {
-                broker.waits_since = None;
-                continue;
-            }
-            let since = *broker.waits_since.get_or_insert(now);
-            if !broker.is_stuck && now >= since + timeout {
-                broker.is_stuck = true;
-                stuck.push(*node);
-            }
-        }
-        for node in stuck {
-            self.publish_availability(node);
-        }
-    }
-
-    /// Tells the partitioner of the partitions that `node` leads.
-    pub(super) fn publish_availability(&self, node: NodeId) {
-        for slot in &self.slots {
-            if let Some((leader, _)) = slot.leader
-                && leader == node
-            {
-                slot.queue.set_availability(self.availability(slot.leader));
-            }
-        }
-    }
-
-    fn availability(&self, leader: Option<(NodeId, i32)>) -> Availability {
-        let Some((node, _)) = leader else {
-            return Availability::NoLeader;
-        };
-        let is_stuck = |broker: &BrokerState| broker.is_stuck;
-        if self.brokers.get(&node).is_some_and(is_stuck) {
-            Availability::Stuck
-        } else if self.near.contains(&node) {
-            Availability::Near
-        } else {
-            Availability::Usable
-        }
-    }
-
-    fn find_near(&mut self, snapshot: &ClusterSnapshot) {
-        let config = &self.settings.config;
-        if !config.partitioner_rack_aware {
-            return;
-        }
-        let brokers = snapshot.brokers.iter();
-        let near = brokers.filter(|broker| broker.rack.as_ref() == Some(&config.client_rack));
-        self.near = near.map(|broker| broker.node).collect();
-    }
-
     /// Visits the partitions whose time has come.
     pub(super) fn tick(&mut self, now: Instant) {
         for broker in self.brokers.values_mut() {
@@ -360,14 +308,25 @@ impl SenderState {
                 failed += stamped.records();
             }
         }
+        let broker = state.leader.and_then(|(node, _)| self.brokers.get(&node));
+        let failure = || broker.and_then(|broker| broker.failure.clone());
+        let cause = || Cause::Timeout(failure().map(Box::new));
+        while state
+            .staged
+            .front()
+            .is_some_and(|front| late(front.created))
+            && let Some(staged) = state.staged.give_up()
+        {
+            state.queue.batch_left();
+            failed += staged.records();
+            staged.fail(cause());
+        }
         let mut view = state.queue.visit();
         while view.oldest.is_some_and(late)
             && let Some(mut batch) = state.queue.take_batch()
         {
-            let broker = state.leader.and_then(|(node, _)| self.brokers.get(&node));
-            let failure = broker.and_then(|broker| broker.failure.clone());
-            let cause = Cause::Timeout(failure.map(Box::new));
-            batch.completer.fail(cause, Outcome::NotWritten);
+            state.queue.batch_left();
+            batch.completer.fail(cause(), Outcome::NotWritten);
             failed += u64::from(batch.builder.record_count().unsigned_abs());
             view = state.queue.visit();
         }
@@ -473,6 +432,10 @@ impl SenderState {
         self.set_timer(slot, None);
         let state = &mut self.slots[slot];
         let mut failed = 0;
+        while let Some(staged) = state.staged.give_up() {
+            failed += staged.records();
+            staged.fail(cause.clone());
+        }
         for mut batch in state.queue.end() {
             batch.completer.fail(cause.clone(), Outcome::NotWritten);
             failed += u64::from(batch.builder.record_count().unsigned_abs());

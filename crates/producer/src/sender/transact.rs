@@ -134,7 +134,13 @@ impl SenderState {
         for slot in 0..self.slots.len() {
             let state = &mut self.slots[slot];
             let mut found = false;
+            while let Some(staged) = state.staged.give_up() {
+                state.queue.batch_left();
+                staged.fail(cause.clone());
+                found = true;
+            }
             while let Some(mut batch) = state.queue.take_batch() {
+                state.queue.batch_left();
                 batch.completer.fail(cause.clone(), Outcome::NotWritten);
                 found = true;
             }
