@@ -3,7 +3,8 @@
 //! `batch.size` is meant for batches as they are sent, compressed; how well a topic compresses is
 //! learned from its batches, as Java does. A broker that finds a batch too large
 //! (`max.message.bytes`) makes the next ones smaller: at most half the size that it refused, which is
-//! more than half of what it takes.
+//! more than half of what it takes. When it has taken many of those, larger ones are tried again: the
+//! limit may have been raised, and if not, that costs one split.
 //!
 //! Read by everybody who appends; written by the sender alone.
 
@@ -14,6 +15,8 @@ use std::sync::{Mutex, PoisonError};
 pub(crate) struct Fill {
     bytes: AtomicUsize,
     bytes_max: usize,
+    /// Size that a batch should have when it is sent, if brokers take it.
+    target_max: usize,
     estimate: Mutex<Estimate>,
 }
 
@@ -21,6 +24,8 @@ pub(crate) struct Fill {
 struct Estimate {
     /// Size that a batch should have when it is sent.
     target: usize,
+    /// Batches of about that size that were taken since it was last changed.
+    taken: u32,
     /// Compressed size by uncompressed size.
     ratio: f64,
 }
@@ -31,6 +36,8 @@ const MARGIN: f64 = 1.05;
 const FALL_MAX: f64 = 0.005;
 /// ... and a worse one in a step of at least this.
 const RISE_MIN: f64 = 0.05;
+/// After so many batches larger ones are tried again.
+const TAKEN_BEFORE_GROWTH: u32 = 1000;
 
 impl Fill {
     /// For batches of `target` bytes as they are sent, and `bytes_max` before they are compressed.
@@ -38,7 +45,12 @@ impl Fill {
         Self {
             bytes: AtomicUsize::new(target),
             bytes_max,
-            estimate: Mutex::new(Estimate { target, ratio: 1.0 }),
+            target_max: target,
+            estimate: Mutex::new(Estimate {
+                target,
+                taken: 0,
+                ratio: 1.0,
+            }),
         }
     }
 
@@ -62,7 +74,24 @@ impl Fill {
 
     /// The broker found a batch of `bytes` too large.
     pub(crate) fn refused(&self, bytes: usize) {
-        self.update(|estimate| estimate.target = estimate.target.min(bytes / 2));
+        self.update(|estimate| {
+            estimate.target = estimate.target.min(bytes / 2);
+            estimate.taken = 0;
+        });
+    }
+
+    /// The broker took a batch of `bytes`.
+    pub(crate) fn taken(&self, bytes: usize) {
+        self.update(|estimate| {
+            if estimate.target == self.target_max || bytes <= estimate.target / 2 {
+                return;
+            }
+            estimate.taken += 1;
+            if estimate.taken == TAKEN_BEFORE_GROWTH {
+                estimate.taken = 0;
+                estimate.target = (2 * estimate.target).min(self.target_max);
+            }
+        });
     }
 
     fn update(&self, change: impl FnOnce(&mut Estimate)) {
@@ -114,5 +143,21 @@ mod tests {
         assert_eq!(fill.bytes(), 300);
         fill.refused(5000);
         assert_eq!(fill.bytes(), 300);
+    }
+
+    #[test]
+    fn larger_batches_are_tried_again_when_many_were_taken_and_not_before() {
+        let fill = Fill::new(1000, 1000);
+        fill.refused(600);
+        let take = |batches, bytes| (0..batches).for_each(|_| fill.taken(bytes));
+        take(TAKEN_BEFORE_GROWTH - 1, 290);
+        take(TAKEN_BEFORE_GROWTH, 150);
+        assert_eq!(fill.bytes(), 300, "small ones tell nothing");
+        take(1, 290);
+        assert_eq!(fill.bytes(), 600);
+        fill.refused(600);
+        assert_eq!(fill.bytes(), 300, "the limit is still there");
+        take(3 * TAKEN_BEFORE_GROWTH, 1000);
+        assert_eq!(fill.bytes(), 1000, "what was configured, and no more");
     }
 }

@@ -228,6 +228,7 @@ impl SenderState {
                 _ if stamped.given_up => {}
                 Ok(written) => {
                     let latency = now.saturating_duration_since(created);
+                    state.queue.fill.taken(bytes.len());
                     self.counters.acknowledged(records, bytes.len(), latency);
                     completer.written(written);
                 }
