@@ -64,8 +64,8 @@ impl Producer {
     }
 
     /// Accepts a record: it is copied into the batch of its partition. Waits at most `max.block.ms`
-    /// for the topic's metadata and for room in `buffer.memory`, longest waiter first; else it does
-    /// not wait at all. The [`Delivery`] tells when the record is acknowledged.
+    /// for the topic's metadata, also if the record names a partition that the topic does not have (yet),
+    /// and for room in `buffer.memory`, longest waiter first; else it does not wait at all. The [`Delivery`] tells when the record is acknowledged.
     ///
     /// # Errors
     /// The record was not accepted: [`Error::Net`] (no such topic, no broker), [`Error::BufferFull`],
@@ -115,10 +115,23 @@ impl Producer {
         let started = Instant::now();
         let deadline = started + shared.settings.config.max_block;
         let mut granted = None;
+        let mut asked = 0;
         loop {
             match shared.try_append(&record, &mut granted) {
                 Ok(delivery) => return Ok(delivery),
                 Err(Refused::Failed(error)) => return Err(*error),
+                Err(Refused::NoPartition(error)) => {
+                    // It may have been added just now, as Java assumes; a rule that names it is wrong.
+                    let may_come = record.partition.is_some_and(|partition| partition >= 0);
+                    if !may_come
+                        || !shared
+                            .look_for_partitions(record.topic, asked, deadline)
+                            .await
+                    {
+                        return Err(*error);
+                    }
+                    asked += 1;
+                }
                 Err(Refused::NoTopic) => {
                     let topic = shared.cluster.topic(record.topic, true, deadline).await?;
                     shared.update_topic(&topic);
@@ -157,7 +170,7 @@ impl Producer {
         appended.map_err(|refused| {
             let topic = record.topic.to_owned();
             match refused {
-                Refused::Failed(error) => *error,
+                Refused::Failed(error) | Refused::NoPartition(error) => *error,
                 Refused::NoTopic => Error::TopicNotReady { topic },
                 Refused::NoMemory(_) => {
                     shared.hurry();

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use klamm_codec::ErrorCode;
 use klamm_net::{Cluster, ClusterSnapshot, Topic};
+use tokio::time::{Instant, sleep_until};
 
 use crate::accumulator::{Append, AppendContext, NoPartition, TopicQueues, Topics};
 use crate::clock::Clock;
@@ -37,23 +38,26 @@ pub(crate) struct Shared {
     pub(crate) transaction: Option<Arc<Coordination>>,
 }
 
-#[cold]
-fn no_partition(queues: &TopicQueues, partition: i32) -> Refused {
-    let error = Error::InvalidPartition {
-        topic: queues.name.to_string(),
-        partition,
-        partition_count: queues.partitions.len(),
-    };
-    error.into()
-}
-
 /// Why a record was not appended.
 pub(crate) enum Refused {
     /// The topic has no queues yet, or no longer.
     NoTopic,
     NoMemory(usize),
+    /// The topic has no such partition, as far as is known.
+    NoPartition(Box<Error>),
     /// In a box, so that what `try_append` returns is small.
     Failed(Box<Error>),
+}
+
+impl Refused {
+    #[cold]
+    fn no_partition(queues: &TopicQueues, partition: i32) -> Self {
+        Self::NoPartition(Box::new(Error::InvalidPartition {
+            topic: queues.name.to_string(),
+            partition,
+            partition_count: queues.partitions.len(),
+        }))
+    }
 }
 
 impl From<Error> for Refused {
@@ -105,7 +109,9 @@ impl Shared {
         loop {
             let (queue, sticky) = match queues.choose(record, &self.settings.config) {
                 Ok(chosen) => chosen,
-                Err(NoPartition(partition)) => return Err(no_partition(queues, partition)),
+                Err(NoPartition(partition)) => {
+                    return Err(Refused::no_partition(queues, partition));
+                }
             };
             let context = AppendContext {
                 memory: &self.memory,
@@ -189,6 +195,27 @@ impl Shared {
                 self.update_topic(topic);
             }
         }
+    }
+
+    /// Asks for newer metadata of a topic, after a pause that grows with `asked`, how often that was done
+    /// before; false if `deadline` passes first.
+    pub(crate) async fn look_for_partitions(
+        &self,
+        topic: &str,
+        asked: u32,
+        deadline: Instant,
+    ) -> bool {
+        if asked > 0 {
+            let pause = self.cluster.config().retry_backoff.jittered(asked - 1);
+            sleep_until(deadline.min(Instant::now() + pause)).await;
+        }
+        let Ok(snapshot) = self.cluster.refresh(deadline).await else {
+            return false;
+        };
+        if let Some(topic) = snapshot.topic(topic) {
+            self.update_topic(topic);
+        }
+        true
     }
 
     /// Lets everything that is queued leave without lingering.

@@ -13,7 +13,7 @@ use klamm_producer::{Cause, Error, Outcome, ProducerBuilder, Record};
 use klamm_testbroker::{ApiKey, ErrorCode, Fault, TestBroker};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use world::{World, client_config, eventually, soon};
+use world::{World, add_partitions, client_config, eventually, soon};
 
 #[tokio::test]
 async fn a_record_over_the_request_size_is_refused_and_the_others_are_unharmed() {
@@ -51,18 +51,53 @@ async fn a_record_over_the_request_size_is_refused_and_the_others_are_unharmed()
 }
 
 #[tokio::test]
-async fn a_partition_that_the_topic_lacks_is_refused_by_name() {
+async fn a_partition_that_the_topic_lacks_is_refused_by_name_after_max_block() {
     let world = World::with_orders(2).await;
-    let refused = world
-        .producer()
-        .send(Record::to("orders").partition(2))
-        .await
-        .unwrap_err();
+    let max_block = Duration::from_millis(100);
+    let producer = world.builder().max_block(max_block).build().unwrap();
+    let before = world.broker.requests(ApiKey::METADATA);
+    let started = Instant::now();
+    let refused = soon("send", producer.send(Record::to("orders").partition(2)));
+    let refused = refused.await.unwrap_err();
+    assert!(started.elapsed() >= max_block);
     assert!(
         matches!(refused, Error::InvalidPartition { partition: 2, .. }),
         "{refused}"
     );
     assert!(refused.to_string().contains("orders"), "{refused}");
+    let asked = world.broker.requests(ApiKey::METADATA) - before;
+    assert!((1..40).contains(&asked), "asked {asked} times");
+    // What never can be is refused at once, as is everything by `try_send`.
+    let negative = producer.send(Record::to("orders").partition(-1)).await;
+    assert!(matches!(
+        negative,
+        Err(Error::InvalidPartition { partition: -1, .. })
+    ));
+    let tried = producer.try_send(Record::to("orders").partition(7));
+    assert!(matches!(
+        tried,
+        Err(Error::InvalidPartition { partition: 7, .. })
+    ));
+}
+
+#[tokio::test]
+async fn a_partition_that_is_added_while_a_send_waits_for_it_gets_the_record() {
+    let world = World::with_orders(2).await;
+    let producer = world.producer();
+    let warm_up = soon("send", producer.send(Record::to("orders"))).await;
+    soon("warming up", warm_up.unwrap()).await.unwrap();
+    let send = producer.send(Record::to("orders").partition(3).value("late"));
+    let asked = world.broker.requests(ApiKey::METADATA);
+    let add = async {
+        eventually("asking for the partition", || {
+            world.broker.requests(ApiKey::METADATA) > asked
+        })
+        .await;
+        add_partitions(&world.cluster, "orders", 4).await;
+    };
+    let (accepted, ()) = tokio::join!(soon("send", send), add);
+    soon("the delivery", accepted.unwrap()).await.unwrap();
+    assert_eq!(world.log("orders", 3)[0].text(), "late");
 }
 
 /// Fills `buffer.memory`, which nothing leaves; gives how many records had room.

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use klamm_codec::batch::{BatchHeader, Batches};
 use klamm_codec::compress::Decompressor;
+use klamm_codec::messages::create_partitions_request::CreatePartitionsTopic;
 use klamm_codec::messages::create_topics_request::CreatableTopic;
 use klamm_codec::messages::delete_topics_request::DeleteTopicState;
 use klamm_codec::messages::{
-    CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse, StrBytes,
-    TopicName,
+    CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse,
+    DeleteTopicsRequest, DeleteTopicsResponse, StrBytes, TopicName,
 };
 use klamm_net::{Backoff, ClientConfig, Cluster, Route, Verdict};
 use klamm_producer::{Delivery, Error, Outcome, Producer, ProducerBuilder, Record, RecordMetadata};
@@ -269,6 +270,28 @@ pub(crate) async fn create_topic(cluster: &Cluster, name: &str, partitions: i32)
     let deadline = Instant::now() + PATIENCE;
     let created = cluster.call(&Route::Controller, deadline, request, check);
     created.await.unwrap();
+}
+
+/// Gives a topic `count` partitions, as an admin would.
+pub(crate) async fn add_partitions(cluster: &Cluster, name: &str, count: i32) {
+    let topic = CreatePartitionsTopic::default()
+        .with_name(topic_name(name))
+        .with_count(count)
+        .with_assignments(None);
+    let request = |_| {
+        CreatePartitionsRequest::default()
+            .with_timeout_ms(5000)
+            .with_topics(vec![topic.clone()])
+    };
+    let check = |response: &CreatePartitionsResponse| {
+        Verdict::of(
+            ErrorCode(response.results[0].error_code),
+            "partitions of a test",
+        )
+    };
+    let deadline = Instant::now() + PATIENCE;
+    let added = cluster.call(&Route::Controller, deadline, request, check);
+    added.await.unwrap();
 }
 
 /// Deletes a topic, as an admin would.
