@@ -398,7 +398,7 @@ impl World {
             transactional_id: Some("t".to_owned()),
             linger: Duration::ZERO,
             batch_size: 150,
-            compression: if seed % 2 == 0 {
+            compression: if seed.is_multiple_of(2) {
                 Compression::None
             } else {
                 Compression::Lz4

@@ -287,7 +287,7 @@ mod tests {
     async fn whatever_is_sealed_first_the_line_is_sent_in_its_order() {
         let mut world = World::new();
         for _ in 0..3 {
-            let _ = world.append();
+            drop(world.append());
         }
         let mut jobs = world.state.take_seal_jobs();
         assert_eq!(jobs.len(), 2, "the full ones");
@@ -308,7 +308,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_batch_that_is_due_and_not_full_is_compressed_elsewhere_too() {
         let mut world = World::new();
-        let _ = world.append();
+        drop(world.append());
         assert!(world.state.take_seal_jobs().is_empty());
         tokio::time::advance(Duration::from_secs(4)).await;
         world.state.tick(Instant::now());
@@ -329,7 +329,7 @@ mod tests {
         // What was in the queue as long is given up as well.
         let on_its_way = world.append();
         world.state.sealed(job.run(), Instant::now());
-        let _ = world.append();
+        drop(world.append());
         let job = world.state.take_seal_jobs().pop().unwrap();
         world.state.sealed(job.run(), Instant::now());
         assert_eq!(world.sent(), Some(vec![(0, 2)]));

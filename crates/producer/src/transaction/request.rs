@@ -17,7 +17,7 @@ use klamm_net::{
 };
 use tokio::time::Instant;
 
-use super::manager::{Answer, ClusterView, Protocol, Request};
+use super::exchange::{Answer, ClusterView, Protocol, Request};
 use crate::config::Settings;
 use crate::idempotence::ProducerKey;
 

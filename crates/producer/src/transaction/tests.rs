@@ -8,7 +8,8 @@ use klamm_codec::{ApiKey, ErrorCode};
 use klamm_net::{Backoff, GroupMetadata, OffsetAndMetadata, TopicPartition};
 use tokio::time::Instant;
 
-use super::manager::{Answer, Batches, ClusterView, Manager, Protocol, Request};
+use super::exchange::{Answer, ClusterView, Protocol, Request};
+use super::manager::{Batches, Manager};
 use super::state::State;
 use crate::error::{Error, Outcome};
 use crate::idempotence::ProducerKey;
