@@ -72,9 +72,14 @@ fuzz target="all" seconds="60":
 kafka *arguments:
     cargo run --package klamm-tests --bin kafka -- {{ arguments }}
 
-# How long a partition stands still after each kind of trouble; wants a machine with nothing else to do.
+# How long a partition stands still after each kind of trouble, on the test broker and on three real nodes; wants a machine with nothing else to do.
 recovery:
     cargo test --package klamm-producer --test recovery -- --ignored --nocapture
+    cargo test --package klamm-tests --test recovery -- --ignored --nocapture
+
+# Ten times more than a broker takes: memory, other partitions, errors; wants a machine with nothing else to do.
+overload:
+    cargo test --release --package klamm-tests --test overload -- --ignored --nocapture
 
 # Copies in transactions while copiers and brokers are killed, such as `just chaos-transactions 300`; in the protocol of
 # `transaction.version` 2, or 1.

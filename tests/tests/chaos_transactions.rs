@@ -31,6 +31,18 @@ struct Report {
     transactions: usize,
     killed_copiers: usize,
     killed_brokers: usize,
+    /// Of these, for being the coordinator of a copier's transactions.
+    killed_coordinators: usize,
+}
+
+/// The place of the node that coordinates the transactions of `id`; none while there is none.
+fn coordinator(kafka: &Kafka, id: &str) -> Option<usize> {
+    // Java's String::hashCode, and the broker's default for transaction.state.log.num.partitions.
+    let add = |hash: i32, unit: u16| hash.wrapping_mul(31).wrapping_add(i32::from(unit));
+    let hash: i32 = id.encode_utf16().fold(0, add);
+    let partition = hash.checked_abs().unwrap_or(0) as usize % 50;
+    let leader = blocking(|| kafka.leader_of("__transaction_state", partition));
+    Some(leader.ok()?.id() as usize - 1)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,7 +127,13 @@ async fn chaos(
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);
         if random >> 62 == 0 && down.is_none() && report.killed_brokers < broker_kills_max {
-            let node = (random >> 33) as usize % 3;
+            let mut node = (random >> 33) as usize % 3;
+            if report.killed_brokers.is_multiple_of(2)
+                && let Some(coordinator) = coordinator(&kafka, &id(&topics, 0))
+            {
+                node = coordinator;
+                report.killed_coordinators += 1;
+            }
             blocking(|| kafka.node(node).kill())?;
             report.killed_brokers += 1;
             down = Some((node, Instant::now() + Duration::from_secs(3)));

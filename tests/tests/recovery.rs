@@ -1,0 +1,233 @@
+//! How long a partition on three real nodes stands still beyond what the brokers themselves take, and how much
+//! is asked meanwhile: `just recovery`. The test broker's part is in the producer's own tests.
+
+mod support;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use klamm::admin::ElectionType;
+use klamm::net::{ClientConfig, Cluster, NodeId};
+use klamm::{Client, Producer, Record, TopicPartition};
+use klamm_codec::ApiKey;
+use klamm_tests::{Action, Kafka, Rule};
+use support::{Outcome, blocking, within};
+
+const PRODUCE: i16 = 0;
+const SLACK: Duration = Duration::from_millis(200);
+
+/// Sends one record after the other's acknowledgement.
+struct Flow {
+    ended: Arc<AtomicBool>,
+    /// When the last acknowledgement came, and the longest time between two.
+    seen: Arc<Mutex<(Instant, Duration)>>,
+    sending: tokio::task::JoinHandle<u64>,
+}
+
+impl Flow {
+    async fn start(producer: Producer, topic: &str) -> Self {
+        let ended = Arc::new(AtomicBool::new(false));
+        let seen = Arc::new(Mutex::new((Instant::now(), Duration::ZERO)));
+        let (over, told, topic) = (Arc::clone(&ended), Arc::clone(&seen), topic.to_owned());
+        let sending = async move {
+            let mut acknowledged = 0;
+            while !over.load(Ordering::Relaxed) {
+                let record = Record::to(&topic).partition(0).value("v");
+                let delivery = producer.send(record).await.unwrap();
+                within(120, "a delivery", delivery).await.unwrap();
+                acknowledged += 1;
+                let mut told = told.lock().unwrap();
+                told.1 = told.1.max(told.0.elapsed());
+                told.0 = Instant::now();
+            }
+            acknowledged
+        };
+        let flow = Self {
+            ended,
+            seen,
+            sending: tokio::spawn(sending),
+        };
+        // Connected and warm.
+        flow.goes_on().await;
+        flow.seen.lock().unwrap().1 = Duration::ZERO;
+        flow
+    }
+
+    /// Waits for an acknowledgement of something that was sent after this call.
+    async fn goes_on(&self) {
+        let from = Instant::now();
+        let wait = async {
+            let mut since = from;
+            for _ in 0..2 {
+                while self.seen.lock().unwrap().0 <= since {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                since = self.seen.lock().unwrap().0;
+            }
+        };
+        within(60, "the flow", wait).await;
+    }
+
+    /// The longest time without an acknowledgement, and how many there were.
+    async fn end(self) -> (Duration, u64) {
+        self.ended.store(true, Ordering::Relaxed);
+        let acknowledged = self.sending.await.unwrap();
+        (self.seen.lock().unwrap().1, acknowledged)
+    }
+}
+
+struct World {
+    kafka: Kafka,
+    client: Client,
+    topic: String,
+    too_long: Vec<String>,
+}
+
+impl World {
+    fn partition(&self) -> TopicPartition {
+        TopicPartition::new(&*self.topic, 0)
+    }
+
+    async fn flow(&self) -> Flow {
+        let producer = self.client.producer().linger(Duration::ZERO).build();
+        Flow::start(producer.unwrap(), &self.topic).await
+    }
+
+    fn metadata_requests(&self) -> u64 {
+        self.client.stats().requests(ApiKey::METADATA)
+    }
+
+    /// Runs `trouble`, which gives how long the brokers themselves were away.
+    async fn measure(&mut self, what: &str, trouble: impl AsyncFnOnce(&Self, &Flow) -> Duration) {
+        let flow = self.flow().await;
+        let before = self.metadata_requests();
+        let outage = trouble(self, &flow).await;
+        flow.goes_on().await;
+        let metadata = self.metadata_requests() - before;
+        let (still, acknowledged) = flow.end().await;
+        println!(
+            "{what}: stood still {still:?}, brokers away {outage:?}, {metadata} metadata requests, \
+             {acknowledged} records"
+        );
+        if still > outage + SLACK {
+            self.too_long.push(what.to_owned());
+        }
+        assert!(metadata < 100, "{what}: {metadata} metadata requests");
+    }
+
+    /// Makes `node` the leader.
+    async fn lead(&self, node: i32) {
+        let admin = self.client.admin();
+        let replicas = (0..3)
+            .map(|step| NodeId((node - 1 + step) % 3 + 1))
+            .collect();
+        let change = [(self.partition(), Some(replicas))];
+        let changed = admin.alter_reassignments(change).await.unwrap();
+        changed.all().unwrap();
+        let elected = admin.elect_leaders(ElectionType::Preferred, [self.partition()]);
+        let _ = elected.await.unwrap();
+    }
+}
+
+/// Looks at the metadata all the time; gives when another node than `dead` leads.
+async fn watch_leader(bootstrap: String, topic: String, dead: NodeId) -> Instant {
+    let config = ClientConfig::new(&bootstrap).unwrap();
+    let cluster = Cluster::connect(config).await.unwrap();
+    loop {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(1);
+        if let Ok(topic) = cluster.topic(&topic, false, deadline).await
+            && let Some(leader) = topic.partition(0).and_then(|partition| partition.leader)
+            && leader != dead
+        {
+            return Instant::now();
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let _ = cluster.refresh(deadline).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "measures time; just recovery"]
+async fn three_real_nodes_are_followed_within_200_ms_of_their_own_outage() -> Outcome {
+    let builder = Kafka::builder().nodes(3).proxied();
+    let builder = builder.property("broker.session.timeout.ms", 3000);
+    let builder = builder.property("min.insync.replicas", 2);
+    let kafka = blocking(|| builder.start())?;
+    let topic = blocking(|| kafka.create_topic("still", 1))?;
+    let client = support::connect(&kafka.proxied_bootstrap()).await;
+    let mut world = World {
+        kafka,
+        client,
+        topic,
+        too_long: Vec::new(),
+    };
+    world
+        .measure("the leader moves every 500 ms", async |world, _| {
+            for step in 0..8 {
+                world.lead(step % 3 + 1).await;
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+            Duration::ZERO
+        })
+        .await;
+    for lost in [1, 3] {
+        let what = format!("lost answers: {lost}");
+        world
+            .measure(&what, async |world, flow| {
+                let leader = world.kafka.leader_of(&world.topic, 0).unwrap().id();
+                let proxy = world.kafka.proxy(leader);
+                let answers = Rule::response(PRODUCE, Action::Cut).times(lost);
+                let before = proxy.applied().len();
+                proxy.inject(answers);
+                let patience = Duration::from_secs(20);
+                let all = before + lost as usize;
+                blocking(|| proxy.wait_until_applied(all, patience)).unwrap();
+                flow.goes_on().await;
+                // Java's pauses between the attempts, with a fifth of jitter.
+                Duration::from_millis(if lost == 1 { 0 } else { 600 * 6 / 5 })
+            })
+            .await;
+    }
+    for round in 1..=2 {
+        let what = format!("the leader is killed, time {round}");
+        world
+            .measure(&what, async |world, _| {
+                let leader = world.kafka.leader_of(&world.topic, 0).unwrap();
+                let dead = NodeId(leader.id());
+                let (bootstrap, topic) = (world.kafka.bootstrap(), world.topic.clone());
+                let watching = tokio::spawn(watch_leader(bootstrap, topic, dead));
+                let killed = Instant::now();
+                blocking(|| leader.kill()).unwrap();
+                let led = within(60, "an election", watching).await.unwrap();
+                led - killed
+            })
+            .await;
+        blocking(|| {
+            let nodes = world.kafka.nodes().iter();
+            for node in nodes.filter(|node| !node.is_running()) {
+                node.restart()?;
+            }
+            world.kafka.wait_until_ready()
+        })?;
+        in_sync(&world).await;
+    }
+    assert!(world.too_long.is_empty(), "{:?}", world.too_long);
+    Ok(())
+}
+
+/// Waits until all replicas are in sync: an election needs one.
+async fn in_sync(world: &World) {
+    let wait = async {
+        loop {
+            let described = world.client.admin().describe_topics([&*world.topic]).await;
+            let described = described.unwrap().all().unwrap();
+            let mut partitions = described.iter().flat_map(|topic| &topic.partitions);
+            if partitions.all(|partition| partition.in_sync_replicas.len() == 3) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    within(60, "all replicas in sync", wait).await;
+}
