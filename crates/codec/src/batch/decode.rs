@@ -220,12 +220,12 @@ impl<'a> Records<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn read_small(&mut self) -> Option<Record<'a>> {
         let record = SmallRecord::read(self.reader.rest())?;
         let headers = match record.headers {
             [0] => Headers::default(),
-            bytes => Headers::read(&mut Reader::new(bytes)).ok()?,
+            bytes => Headers::read_all(bytes)?,
         };
         self.reader.go_on_at(record.rest);
         Some(Record {
@@ -279,7 +279,7 @@ impl<'a> Records<'a> {
 impl<'a> Iterator for Records<'a> {
     type Item = Result<Record<'a>, DecodeError>;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         if self.left <= 0 {
             return None;
@@ -317,8 +317,13 @@ pub struct Headers<'a> {
 }
 
 impl<'a> Headers<'a> {
+    /// Out of line, to keep the way of records without headers short enough for its callers to take in.
+    #[inline(never)]
+    fn read_all(bytes: &'a [u8]) -> Option<Self> {
+        Self::read(&mut Reader::new(bytes)).ok()
+    }
+
     /// Checks all headers once, so that iterating cannot fail.
-    #[inline]
     fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let count = reader.varint("header count")?;
         if count == 0 && reader.left() == 0 {

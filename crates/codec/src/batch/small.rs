@@ -19,16 +19,24 @@ pub(super) struct SmallRecord<'a> {
 }
 
 impl<'a> SmallRecord<'a> {
-    /// The record at the start of `bytes`, if it is whole and small.
-    #[inline]
+    /// The record at the start of `bytes`, if it is whole and small and not within the last few bytes.
+    ///
+    /// What stands before the key takes at most 13 bytes, so two loads bring all of it, whose bounds are checked once.
+    /// Always inlined, as its callers are: handed over in memory, the parts of a record cost 5 ns of 14.
+    #[inline(always)]
     pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
-        let (record_bytes, bytes) = varint(bytes)?;
-        let (record, rest) = bytes.split_at_checked(usize::try_from(record_bytes).ok()?)?;
-        let (_attributes, record) = record.split_first()?;
-        let (timestamp_delta, record) = varint(record)?;
-        let (offset_delta, record) = varint(record)?;
-        let (key, record) = nullable(record)?;
-        let (value, record) = nullable(record)?;
+        let window: &[u8; 16] = bytes.first_chunk()?;
+        let mut start = Varints::load(window, 0)?;
+        let record_bytes = usize::try_from(start.next()?).ok()?;
+        let (record, rest) = bytes.split_at_checked(start.at + record_bytes)?;
+        start.skip_byte(); // attributes, unused by every version so far
+        let timestamp_delta = start.next()?;
+        let mut middle = Varints::load(window, start.at)?;
+        let offset_delta = middle.next()?;
+        let key_length = middle.next()?;
+        let (key, record) = nullable(key_length, record.get(middle.at..)?)?;
+        let (value_length, record) = varint(record)?;
+        let (value, record) = nullable(value_length, record)?;
         Some(Self {
             timestamp_delta,
             offset_delta,
@@ -38,6 +46,49 @@ impl<'a> SmallRecord<'a> {
             rest,
         })
     }
+}
+
+/// Zigzag varints of at most three bytes, taken from eight bytes in a register.
+struct Varints {
+    word: u64,
+    /// Where the next one lies.
+    at: usize,
+}
+
+impl Varints {
+    #[inline]
+    fn load(window: &[u8; 16], at: usize) -> Option<Self> {
+        let word = u64::from_le_bytes(*window.get(at..)?.first_chunk()?);
+        Some(Self { word, at })
+    }
+
+    #[inline]
+    fn skip_byte(&mut self) {
+        self.word >>= 8;
+        self.at += 1;
+    }
+
+    #[inline]
+    fn next(&mut self) -> Option<i32> {
+        let word = self.word;
+        let (value, bytes) = if word & 0x80 == 0 {
+            (word & 0x7f, 1)
+        } else if word & 0x8000 == 0 {
+            (word & 0x7f | word >> 1 & 0x3f80, 2)
+        } else if word & 0x80_0000 == 0 {
+            (word & 0x7f | word >> 1 & 0x3f80 | word >> 2 & 0x1f_c000, 3)
+        } else {
+            return None;
+        };
+        self.word >>= 8 * bytes;
+        self.at += bytes;
+        Some(unzigzag(value as u32))
+    }
+}
+
+#[inline]
+const fn unzigzag(value: u32) -> i32 {
+    (value >> 1) as i32 ^ -((value & 1) as i32)
 }
 
 /// A zigzag varint of at most three bytes, and what follows.
@@ -52,19 +103,17 @@ fn varint(bytes: &[u8]) -> Option<(i32, &[u8])> {
         ),
         _ => return None,
     };
-    Some(((value >> 1) as i32 ^ -((value & 1) as i32), rest))
+    Some((unzigzag(value), rest))
 }
 
-/// Bytes behind their length, where -1 means null, and what follows.
+/// The bytes that a length announced, where -1 means null, and what follows.
 #[inline]
-fn nullable(bytes: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
-    match varint(bytes)? {
-        (-1, rest) => Some((None, rest)),
-        (length, rest) => {
-            let (taken, rest) = rest.split_at_checked(usize::try_from(length).ok()?)?;
-            Some((Some(taken), rest))
-        }
+fn nullable(length: i32, bytes: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
+    if length == -1 {
+        return Some((None, bytes));
     }
+    let (taken, rest) = bytes.split_at_checked(usize::try_from(length).ok()?)?;
+    Some((Some(taken), rest))
 }
 
 /// A few bytes, the first lowest.
