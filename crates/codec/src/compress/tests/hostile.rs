@@ -77,6 +77,13 @@ fn check_within_limit(
     if result.is_err() {
         prop_assert_eq!(out.len(), 6);
     }
+    // What lay in the buffer before never shows: RUSTSEC-2026-0041 was such a leak.
+    let mut used = vec![0xA5; 2 * limit + 1024];
+    used.truncate(6);
+    used.copy_from_slice(b"before");
+    let again = decompressor.decompress(codec, input, limit, &mut used);
+    prop_assert_eq!(again.is_ok(), result.is_ok());
+    prop_assert!(used == out);
     if codec == Compression::Lz4 {
         let _ = decompressor.decompress_lz4_legacy(input, limit, &mut out);
         prop_assert!(out.len() <= 6 + 2 * limit);
