@@ -110,7 +110,7 @@ admin-old:
 chaos-groups:
     cargo test --package klamm-tests --test group_chaos -- --ignored --nocapture
 
-# Groups of klamm's, Java's and librdkafka's members (kcat), one of each as leader in turn.
+# Groups of klamm's, Java's and librdkafka's members, one of each as leader in turn; wants kcat 1.7 (Debian: apt-get install kcat).
 mixed-groups:
     cargo test --package klamm-tests --test mixed_groups -- --ignored --nocapture
 

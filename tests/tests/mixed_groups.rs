@@ -140,10 +140,13 @@ impl Kcat {
             .collect()
     }
 
+    /// It says `assigned: t [0], …` with an eager protocol, `incremental assignment of … t [0], …` with a cooperative one.
     fn is_assigned(&self) -> bool {
         let told = self.told.lock().unwrap();
-        told.iter()
-            .any(|line| line.contains("assigned: ") && line.contains('['))
+        told.iter().any(|line| {
+            let says = line.contains("assigned: ") || line.contains("incremental assignment of ");
+            says && line.contains('[')
+        })
     }
 }
 
