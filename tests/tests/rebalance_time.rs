@@ -11,6 +11,7 @@ mod history;
 mod member;
 mod support;
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -84,8 +85,9 @@ async fn fifty_members_share_two_hundred_partitions() -> Outcome {
             member.kill().await;
         }
     }
-    // For others to measure on the same broker.
-    if let Ok(command) = std::env::var("KLAMM_TEST_PEER") {
+    // The same work by a peer's program (benches/peers/franz-go/rebalance) on the same broker.
+    let peer = std::env::var_os("KLAMM_TEST_PEER").filter(|peer| Path::new(peer).exists());
+    if let Some(command) = peer {
         let topic = blocking(|| kafka.create_topic("large", PARTITIONS as i32))?;
         let status = blocking(|| {
             std::process::Command::new(command)
