@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"slices"
@@ -26,6 +27,8 @@ func main() {
 		consume(args[1], args[2], number(args[3]))
 	case len(args) == 6 && args[0] == "latency":
 		latency(args[1], args[2], number(args[3]), number(args[4]), number(args[5]))
+	case len(args) == 6 && args[0] == "end-to-end":
+		endToEnd(args[1], args[2], number(args[3]), number(args[4]), number(args[5]))
 	default:
 		fail("arguments: see ../rust/peer/src/lib.rs")
 	}
@@ -139,12 +142,67 @@ func latency(bootstrap, topic string, rate, seconds, size int) {
 	if err := client.Flush(context.Background()); err != nil {
 		fail("flush: ", err)
 	}
+	start.report("latency", len(took), percentiles(took))
+}
+
+// From each send to the poll that hands the record out; a value begins with the time of its sending.
+func endToEnd(bootstrap, topic string, rate, seconds, size int) {
+	producer := newProducer(bootstrap, topic, size, 0)
+	defer producer.Close()
+	values := payloads(size)
+	sendFirst(producer, values)
+	consumer, err := kgo.NewClient(kgo.SeedBrokers(bootstrap), kgo.ClientID("bench"), kgo.ConsumeTopics(topic),
+		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()))
+	if err != nil {
+		fail("client: ", err)
+	}
+	defer consumer.Close()
+	// One more that does not count, to be sure that all is read up to here.
+	sendFirst(producer, values)
+	poll := func() kgo.Fetches {
+		patience, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+		defer cancel()
+		fetches := consumer.PollFetches(patience)
+		fetches.EachError(func(_ string, _ int32, err error) { fail("consuming: ", err) })
+		return fetches
+	}
+	for got := 0; got < 2; {
+		got += poll().NumRecords()
+	}
+	took := make([]time.Duration, 0, rate*seconds)
+	start := now()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for len(took) < cap(took) {
+			fetches := poll()
+			polled := time.Since(start.at)
+			fetches.EachRecord(func(record *kgo.Record) {
+				took = append(took, polled-time.Duration(binary.BigEndian.Uint64(record.Value)))
+			})
+		}
+	}()
+	for i := range rate * seconds {
+		due := time.Duration(int64(i) * int64(time.Second) / int64(rate))
+		time.Sleep(due - time.Since(start.at))
+		value := slices.Clone(values[i%len(values)])
+		binary.BigEndian.PutUint64(value, uint64(time.Since(start.at)))
+		producer.Produce(context.Background(), kgo.SliceRecord(value), func(_ *kgo.Record, err error) {
+			if err != nil {
+				fail("delivery: ", err)
+			}
+		})
+	}
+	<-done
+	start.report("end-to-end", len(took), percentiles(took))
+}
+
+func percentiles(took []time.Duration) string {
 	slices.Sort(took)
 	at := func(share float64) int64 {
 		return took[min(len(took)-1, int(share*float64(len(took))))].Microseconds()
 	}
-	start.report("latency", len(took),
-		fmt.Sprintf(" p50_us=%d p99_us=%d p99.9_us=%d max_us=%d", at(.5), at(.99), at(.999), at(1)))
+	return fmt.Sprintf(" p50_us=%d p99_us=%d p99.9_us=%d max_us=%d", at(.5), at(.99), at(.999), at(1))
 }
 
 func payloads(size int) [][]byte {

@@ -72,7 +72,9 @@ impl Client {
     /// Whether it has the means for `workload`.
     pub(crate) fn can(self, workload: &Workload) -> bool {
         match (self, workload.kind) {
-            (Self::Klamm | Self::FranzGo | Self::Rdkafka, _) => true,
+            (Self::Klamm | Self::FranzGo, _) => true,
+            (_, Kind::EndToEnd { .. }) => false,
+            (Self::Rdkafka, _) => true,
             (_, Kind::Latency { .. }) | (Self::RdkafkaFuture, Kind::Consume { .. }) => false,
             (Self::RdkafkaFuture | Self::Java, Kind::Produce { tasks, .. }) => tasks == 1,
             (Self::ConfluentKafka | Self::Krafka | Self::Java, _) => true,
@@ -155,12 +157,15 @@ fn peer_arguments(workload: &Workload, bootstrap: &str, topic: &str, records: u6
             tasks.to_string(),
         ],
         Kind::Consume { .. } => vec![records, workload.partitions.to_string()],
-        Kind::Latency { rate } => vec![rate.to_string(), LATENCY_SECONDS.to_string(), size],
+        Kind::Latency { rate } | Kind::EndToEnd { rate } => {
+            vec![rate.to_string(), LATENCY_SECONDS.to_string(), size]
+        }
     };
     let verb = match workload.kind {
         Kind::Produce { .. } => "produce",
         Kind::Consume { .. } => "consume",
         Kind::Latency { .. } => "latency",
+        Kind::EndToEnd { .. } => "end-to-end",
     };
     let mut arguments = vec![verb.to_owned(), bootstrap.to_owned(), topic.to_owned()];
     arguments.extend(own);
@@ -191,8 +196,12 @@ fn klamm(workload: &Workload, bootstrap: &str, topic: &str, records: u64) -> Com
             ])
             .args(["--compression", workload.compression]),
         Kind::Consume { .. } => command.args(["consume", "--topic", topic, "--records", &records]),
-        Kind::Latency { rate } => command
-            .args(["latency", "--topic", topic, "--record-size", &size])
+        Kind::Latency { rate } | Kind::EndToEnd { rate } => command
+            .arg(match workload.kind {
+                Kind::EndToEnd { .. } => "end-to-end",
+                _ => "latency",
+            })
+            .args(["--topic", topic, "--record-size", &size])
             .args([
                 "--rate",
                 &rate.to_string(),

@@ -77,7 +77,7 @@ impl Report {
 
     /// A workload as a table in Markdown.
     pub(crate) fn table(&self, workload: &Workload) -> String {
-        let latency = matches!(workload.kind, Kind::Latency { .. });
+        let latency = matches!(workload.kind, Kind::Latency { .. } | Kind::EndToEnd { .. });
         let mut text = if latency {
             format!(
                 "\n| {} | p50, us | p99, us |\n|---|---|---|\n",

@@ -22,6 +22,8 @@ pub(crate) enum Kind {
     Consume { busy: i32 },
     /// Linger 0, for [`LATENCY_SECONDS`].
     Latency { rate: u64 },
+    /// As `Latency`, to the poll that hands the record out in the same process.
+    EndToEnd { rate: u64 },
 }
 
 /// How long latencies are measured.
@@ -123,13 +125,19 @@ pub(crate) const ALL: &[Workload] = &[
         kind: Kind::Latency { rate: 10_000 },
         ..PRODUCE
     },
+    Workload {
+        name: "end-to-end-1000",
+        title: "send to poll, 1,000 records/s",
+        kind: Kind::EndToEnd { rate: 1000 },
+        ..PRODUCE
+    },
 ];
 
 impl Workload {
     /// How many records, where `small` of 100 bytes are wanted: the same bytes.
     pub(crate) fn records(&self, small: u64) -> u64 {
         match self.kind {
-            Kind::Latency { rate } => rate * LATENCY_SECONDS,
+            Kind::Latency { rate } | Kind::EndToEnd { rate } => rate * LATENCY_SECONDS,
             _ => small * 100 / self.size,
         }
     }

@@ -15,6 +15,9 @@ pub(crate) enum PerfCommand {
     /// Send records at a steady rate; measures from each send to its acknowledgement (one more record
     /// goes first), and as due_* from the moment it was due
     Latency(PerfLatencyArgs),
+    /// Send records at a steady rate and read them in the same process; measures from each send to the
+    /// poll that hands the record out (the topic must get no others meanwhile; two records go first)
+    EndToEnd(PerfLatencyArgs),
 }
 
 #[derive(Args, Debug)]

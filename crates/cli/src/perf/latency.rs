@@ -73,7 +73,7 @@ pub(super) async fn run(
 }
 
 /// When record number `index` is due, after the start.
-fn due(index: u64, rate: u64) -> Duration {
+pub(super) fn due(index: u64, rate: u64) -> Duration {
     let nanoseconds = u128::from(index) * 1_000_000_000 / u128::from(rate);
     Duration::from_nanos(nanoseconds as u64)
 }
@@ -156,7 +156,7 @@ async fn time(delivery: Delivery, sent: Instant, due: Instant) -> Result<Taken, 
 }
 
 /// 50th, 99th and 99.9th percentile and maximum, in microseconds; zeros of nothing.
-fn percentiles(nanoseconds: impl Iterator<Item = u64>) -> [u64; 4] {
+pub(super) fn percentiles(nanoseconds: impl Iterator<Item = u64>) -> [u64; 4] {
     let mut sorted: Vec<u64> = nanoseconds.collect();
     sorted.sort_unstable();
     [500, 990, 999, 1000].map(|per_mille| {

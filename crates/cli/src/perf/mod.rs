@@ -5,6 +5,7 @@
 
 mod args;
 mod consume;
+mod end_to_end;
 mod latency;
 mod payload;
 mod produce;
@@ -29,6 +30,7 @@ pub(crate) async fn run(
         PerfCommand::Produce(args) => produce::run(cluster, args, out).await,
         PerfCommand::Consume(args) => consume::run(cluster, args, out).await,
         PerfCommand::Latency(args) => latency::run(cluster, args, out).await,
+        PerfCommand::EndToEnd(args) => end_to_end::run(cluster, args, out).await,
     }
 }
 

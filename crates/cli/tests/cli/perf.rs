@@ -76,19 +76,42 @@ fn json_has_the_same_fields_as_numbers() {
     assert_eq!(measured["partial"], false);
 }
 
-#[test]
-fn latencies_are_percentiles_in_their_order() {
-    let broker = Broker::start();
-    let latency = [
+fn at_200_a_second(verb: &str) -> [&str; 8] {
+    [
         "perf",
-        "latency",
+        verb,
         "--topic",
         "orders",
         "--rate",
         "200",
         "--seconds",
         "1",
-    ];
+    ]
+}
+
+#[test]
+fn the_way_of_every_record_to_the_consumer_is_timed() {
+    let broker = Broker::start();
+    // What was there before does not count.
+    broker.stdout(&["produce", "orders"], "one\ntwo\n");
+    let measured = fields(
+        &broker.stdout(&at_200_a_second("end-to-end"), ""),
+        "end-to-end",
+    );
+    assert_eq!((&*measured["records"], &*measured["rate"]), ("200", "200"));
+    let number = |name: &str| measured[name].parse::<u64>().unwrap();
+    assert!(number("p50_us") > 0 && number("p50_us") <= number("p99_us"));
+    // A record of before the start would seem to have been under way for as long as that.
+    assert!(number("max_us") < 60_000_000, "{measured:?}");
+    let small = [&at_200_a_second("end-to-end")[..], &["--record-size", "7"]].concat();
+    let ended = broker.run(&small, "");
+    assert!(ended.stderr.contains("--record-size"), "{ended:?}");
+}
+
+#[test]
+fn latencies_are_percentiles_in_their_order() {
+    let broker = Broker::start();
+    let latency = at_200_a_second("latency");
     let measured = fields(&broker.stdout(&latency, ""), "latency");
     assert_eq!((&*measured["records"], &*measured["rate"]), ("200", "200"));
     let number = |name: &str| measured[name].parse::<u64>().unwrap();
