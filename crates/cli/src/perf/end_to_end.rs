@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use klamm::config::Role;
-use klamm::{Consumer, OffsetReset, Record};
+use klamm::{Consumer, Delivery, OffsetReset, Producer, Record};
 
 use super::args::PerfLatencyArgs;
 use super::latency::{due, percentiles};
@@ -48,27 +48,11 @@ pub(super) async fn run(
         return Err(missing(0, 1));
     }
 
-    let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
     let asked = args.rate * args.seconds;
     let wanted = Arc::new(AtomicU64::new(asked));
     let start = Usage::now();
     let reader = tokio::spawn(read(consumer, Arc::clone(&wanted), start.at));
-    let mut deliveries = Vec::new();
-    for index in 0..asked {
-        let due = start.at + due(index, args.rate);
-        // As in perf latency: this blocks nobody but this future.
-        std::thread::sleep(due.saturating_duration_since(Instant::now()));
-        let count = values.len();
-        let value = &mut values[index as usize % count];
-        let stamp = start.at.elapsed().as_nanos() as u64;
-        value[..TIME_BYTES].copy_from_slice(&stamp.to_be_bytes());
-        let delivery = tokio::select! {
-            biased;
-            _ = &mut interrupt => break,
-            delivery = producer.send(Record::to(&args.topic).value(&*value)) => delivery?,
-        };
-        deliveries.push(delivery);
-    }
+    let deliveries = send(&producer, &args, &mut values, start.at).await?;
     let sent = deliveries.len() as u64;
     wanted.store(sent, Ordering::Relaxed);
     for delivery in deliveries {
@@ -77,13 +61,13 @@ pub(super) async fn run(
     let read = reader.await;
     let taken = read.map_err(|error| Failure::Failed(error.to_string()))??;
     let done = taken.len() as u64;
-    let spent = Usage::now().since(start, done);
+    let usage = Usage::now().since(start, done);
     let [p50, p99, p999, max] = percentiles(taken.into_iter());
     let line = format!(
         "klamm end-to-end records={done} rate={} p50_us={p50} p99_us={p99} p99.9_us={p999} max_us={max} {} {}",
         args.rate,
-        spent.throughput(),
-        spent.cost()
+        usage.throughput(),
+        usage.cost()
     );
     print_result(out, &line, done, asked)?;
     if done < sent {
@@ -94,6 +78,33 @@ pub(super) async fn run(
         return Err(Failure::Interrupted);
     }
     Ok(())
+}
+
+/// Sends at the rate that was asked for, until all are sent or an interruption.
+async fn send(
+    producer: &Producer,
+    args: &PerfLatencyArgs,
+    values: &mut [Vec<u8>],
+    start: Instant,
+) -> Result<Vec<Delivery>, Failure> {
+    let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
+    let mut deliveries = Vec::new();
+    for index in 0..args.rate * args.seconds {
+        let due = start + due(index, args.rate);
+        // As in perf latency: this blocks nobody but this future.
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        let count = values.len();
+        let value = &mut values[index as usize % count];
+        let sent_at = start.elapsed().as_nanos() as u64;
+        value[..TIME_BYTES].copy_from_slice(&sent_at.to_be_bytes());
+        let delivery = tokio::select! {
+            biased;
+            _ = &mut interrupt => break,
+            delivery = producer.send(Record::to(&args.topic).value(&*value)) => delivery?,
+        };
+        deliveries.push(delivery);
+    }
+    Ok(deliveries)
 }
 
 /// A consumer of all partitions, whose positions are known.
