@@ -52,18 +52,26 @@ async fn fifty_members_share_two_hundred_partitions() -> Outcome {
     for protocol in [GroupProtocol::Classic, GroupProtocol::Consumer] {
         let topic = blocking(|| kafka.create_topic("large", PARTITIONS as i32))?;
         let history: Arc<Mutex<History>> = Arc::default();
-        let configure = |builder: klamm::ConsumerBuilder| {
+        let configure = move |builder: klamm::ConsumerBuilder| {
             let builder = builder.group(&topic).topics([&topic]).auto_commit(false);
             match protocol {
                 GroupProtocol::Classic => builder.assignor(CooperativeStickyAssignor),
                 protocol => builder.group_protocol(protocol),
             }
         };
-        let bootstrap = kafka.bootstrap();
         let started = Instant::now();
+        // All at once, as the peer's.
+        let start = |number| {
+            let (bootstrap, history) = (kafka.bootstrap(), Arc::clone(&history));
+            let configure = configure.clone();
+            tokio::spawn(
+                async move { Member::start(number, &bootstrap, &history, configure).await },
+            )
+        };
+        let starting: Vec<_> = (0..MEMBERS).map(start).collect();
         let mut members = Vec::new();
-        for number in 0..MEMBERS {
-            members.push(Member::start(number, &bootstrap, &history, configure).await);
+        for member in starting {
+            members.push(member.await?);
         }
         settled(&members).await;
         let joined = started.elapsed();
