@@ -284,6 +284,15 @@ impl Kafka {
         Ok(JavaTools::new(&jars, self.bootstrap()))
     }
 
+    /// As [`java_tools`](Self::java_tools), told of one broker alone: for when others sleep, which Java waits for by the half minute.
+    ///
+    /// # Errors
+    /// The jars can't be had.
+    pub fn java_tools_at(&self, node: &Node) -> Result<JavaTools> {
+        let jars = Jars::of(DEFAULT_VERSION.parse()?)?;
+        Ok(JavaTools::new(&jars, format!("127.0.0.1:{}", node.port())))
+    }
+
     /// The directory with everybody's logs.
     pub fn run_dir(&self) -> &std::path::Path {
         self.run_dir.path()
