@@ -280,17 +280,16 @@ impl Kafka {
     /// # Errors
     /// The jars can't be had.
     pub fn java_tools(&self) -> Result<JavaTools> {
-        let jars = Jars::of(DEFAULT_VERSION.parse()?)?;
-        Ok(JavaTools::new(&jars, self.bootstrap()))
+        java_tools(self.bootstrap())
     }
 
-    /// As [`java_tools`](Self::java_tools), told of one broker alone: for when others sleep, which Java waits for by the half minute.
+    /// As [`java_tools`](Self::java_tools), told of one broker alone: for when others sleep, which Java waits for
+    /// by the half minute.
     ///
     /// # Errors
     /// The jars can't be had.
     pub fn java_tools_at(&self, node: &Node) -> Result<JavaTools> {
-        let jars = Jars::of(DEFAULT_VERSION.parse()?)?;
-        Ok(JavaTools::new(&jars, format!("127.0.0.1:{}", node.port())))
+        java_tools(format!("127.0.0.1:{}", node.port()))
     }
 
     /// The directory with everybody's logs.
@@ -304,4 +303,9 @@ impl Kafka {
             .find(|node| node.is_running() && wire::api_versions(node.port()).is_ok())
             .ok_or_else(|| Error::new("no broker of the cluster answers"))
     }
+}
+
+fn java_tools(bootstrap: String) -> Result<JavaTools> {
+    let jars = Jars::of(DEFAULT_VERSION.parse()?)?;
+    Ok(JavaTools::new(&jars, bootstrap))
 }

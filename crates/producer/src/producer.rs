@@ -65,7 +65,8 @@ impl Producer {
 
     /// Accepts a record: it is copied into the batch of its partition. Waits at most `max.block.ms`
     /// for the topic's metadata, also if the record names a partition that the topic does not have (yet),
-    /// and for room in `buffer.memory`, longest waiter first; else it does not wait at all. The [`Delivery`] tells when the record is acknowledged.
+    /// and for room in `buffer.memory`, longest waiter first; else it does not wait at all. The [`Delivery`] tells when
+    /// the record is acknowledged.
     ///
     /// # Errors
     /// The record was not accepted: [`Error::Net`] (no such topic, no broker), [`Error::BufferFull`],

@@ -16,7 +16,7 @@ use crate::output::Output;
 use crate::session::Session;
 
 /// After so long without a record there are not as many as were asked for.
-const IDLE: Duration = Duration::from_secs(15);
+pub(super) const IDLE: Duration = Duration::from_secs(15);
 /// Limit for leaving the group.
 const CLOSE: Duration = Duration::from_secs(10);
 
@@ -86,11 +86,7 @@ impl Reading {
             if records.is_empty() {
                 self.last.get_or_insert_with(Usage::now);
                 if idle_since.elapsed() >= IDLE {
-                    return Err(Failure::Failed(format!(
-                        "no record came for {} s: only {} of {wanted} records are there",
-                        IDLE.as_secs(),
-                        self.records
-                    )));
+                    return Err(missing(self.records, wanted));
                 }
                 continue;
             }
@@ -104,4 +100,12 @@ impl Reading {
         }
         Ok(())
     }
+}
+
+/// No record came for [`IDLE`].
+pub(super) fn missing(came: u64, wanted: u64) -> Failure {
+    Failure::Failed(format!(
+        "no record came for {} s: only {came} of {wanted} records are there",
+        IDLE.as_secs()
+    ))
 }

@@ -8,6 +8,7 @@ use klamm::config::Role;
 use klamm::{Consumer, Delivery, OffsetReset, Producer, Record};
 
 use super::args::PerfLatencyArgs;
+use super::consume::{IDLE, missing};
 use super::latency::{due, percentiles};
 use super::payload::payloads;
 use super::usage::Usage;
@@ -19,8 +20,6 @@ use crate::session::Session;
 
 /// Each value begins with the time of its sending, in nanoseconds after the start.
 const TIME_BYTES: usize = size_of::<u64>();
-/// After so long without a record some were lost on the way.
-const IDLE: Duration = Duration::from_secs(15);
 /// How soon an interruption is noticed.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -140,11 +139,4 @@ async fn read(
         }
     }
     Ok(taken)
-}
-
-fn missing(came: u64, sent: u64) -> Failure {
-    Failure::Failed(format!(
-        "no record came for {} s: only {came} of {sent} are there",
-        IDLE.as_secs()
-    ))
 }

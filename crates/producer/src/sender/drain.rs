@@ -164,9 +164,7 @@ impl SenderState {
         match self.sealer.seal(builder, reservation, identity(place)) {
             Ok((bytes, reservation)) => {
                 if self.sealer.compresses() {
-                    let fill = &self.slots[slot].queue.fill;
-                    fill.compressed(written, bytes.len());
-                    self.counters.compressed(written, bytes.len());
+                    self.compressed(slot, written, bytes.len());
                 }
                 Some(Sent {
                     bytes,

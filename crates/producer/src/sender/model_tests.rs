@@ -2,8 +2,8 @@
 //!
 //! Requests are carried out and answered, carried out without an answer, lost before, or given up by
 //! the client and carried out much later; leaders move; now and then another producer takes the
-//! transactional id over. Half of the producers compress, each batch by a job that ends at any time. In the end each transaction must be visible as its producer was told, whole,
-//! once and in order, and offsets must be those of the last one that was committed.
+//! transactional id over. Half of the producers compress, each batch by a job that ends at any time. In
+//! the end each transaction must be visible as its producer was told, whole, once and in order, and offsets must be those of the last one that was committed.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;

@@ -148,9 +148,9 @@ impl SenderState {
         };
         match sealed.result {
             Ok((bytes, reservation)) => {
-                state.queue.fill.compressed(sealed.written, bytes.len());
-                self.counters.compressed(sealed.written, bytes.len());
+                let compressed = bytes.len();
                 state.staged.batches[position].sealed = Some((bytes, reservation));
+                self.compressed(slot, sealed.written, compressed);
             }
             Err(error) => {
                 if let Some(staged) = state.staged.batches.remove(position) {
@@ -161,6 +161,12 @@ impl SenderState {
             }
         }
         self.visit(slot, now);
+    }
+
+    /// Learns from a batch of `written` bytes that became `compressed`.
+    pub(super) fn compressed(&self, slot: usize, written: usize, compressed: usize) {
+        self.slots[slot].queue.fill.compressed(written, compressed);
+        self.counters.compressed(written, compressed);
     }
 }
 
