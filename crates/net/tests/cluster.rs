@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use klamm_net::{Broker, Cluster, Connection, HostPort, Lane, LeaderHint, NodeId};
 use klamm_testbroker::{ApiKey, ErrorCode, Fault, TestBroker, TestBrokerBuilder};
 use support::log::Log;
-use support::{InMemory, Moving, PATIENCE, WithHole, config, connect, eventually};
+use support::{InMemory, Moving, PATIENCE, WithHole, Without, config, connect, eventually};
 use tokio::time::{Duration, Instant};
 
 async fn start(builder: TestBrokerBuilder) -> (Arc<TestBroker>, InMemory) {
@@ -269,6 +269,46 @@ async fn a_broker_that_is_away_is_logged_once_a_minute_and_when_it_is_back() {
     for part in ["INFO", "connected again", &broker.bootstrap(), "away=18"] {
         assert!(lines[4].contains(part), "{}", lines[4]);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_leader_is_found_as_soon_as_there_is_one_and_a_dead_one_asked_for_seldom() {
+    let builder = TestBroker::builder().nodes(2).topic("orders", 1);
+    let (broker, connector) = start(builder).await;
+    broker.move_leader("orders", 0, 2).unwrap();
+    let bootstrap = broker.bootstrap();
+    let gone = bootstrap.rsplit(',').next().unwrap().parse().unwrap();
+    let cluster = connect(Without(connector, gone)).await;
+    let deadline = Instant::now() + PATIENCE;
+    cluster.topic("orders", false, deadline).await.unwrap();
+    let asking = cluster.clone();
+    let _asking = tokio::spawn(async move {
+        loop {
+            let deadline = Instant::now() + PATIENCE;
+            let refused = asking.connection(NodeId(2), Lane::Produce, deadline).await;
+            refused.unwrap_err();
+        }
+    });
+    let before = broker.requests(ApiKey::METADATA);
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    let asked = broker.requests(ApiKey::METADATA) - before;
+    assert!((50..=100).contains(&asked), "{asked} times in 8 s");
+    broker.move_leader("orders", 0, 1).unwrap();
+    let moved = Instant::now();
+    eventually("the next leader is known", || {
+        let snapshot = cluster.snapshot();
+        let partition = snapshot.topic("orders").unwrap().partition(0).unwrap();
+        partition.leader == Some(NodeId(1))
+    })
+    .await;
+    let late = moved.elapsed();
+    assert!(late < Duration::from_millis(200), "{late:?}");
+
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let before = broker.requests(ApiKey::METADATA);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let asked = broker.requests(ApiKey::METADATA) - before;
+    assert!(asked <= 80, "{asked} times in a minute");
 }
 
 #[tokio::test]

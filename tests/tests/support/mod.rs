@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub(crate) mod ledger;
+pub(crate) mod probe;
 
 use std::collections::BTreeMap;
 use std::future::Future;

@@ -72,10 +72,9 @@ impl Client {
     /// Whether it has the means for `workload`.
     pub(crate) fn can(self, workload: &Workload) -> bool {
         match (self, workload.kind) {
-            (Self::Klamm | Self::FranzGo, _) => true,
-            (_, Kind::EndToEnd { .. }) => false,
-            (Self::Rdkafka, _) => true,
-            (_, Kind::Latency { .. }) | (Self::RdkafkaFuture, Kind::Consume { .. }) => false,
+            (Self::Klamm | Self::FranzGo | Self::Rdkafka, _) => true,
+            (_, Kind::Latency { .. } | Kind::EndToEnd { .. })
+            | (Self::RdkafkaFuture, Kind::Consume { .. }) => false,
             (Self::RdkafkaFuture | Self::Java, Kind::Produce { tasks, .. }) => tasks == 1,
             (Self::ConfluentKafka | Self::Krafka | Self::Java, _) => true,
         }

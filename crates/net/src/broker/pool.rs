@@ -143,6 +143,13 @@ impl Pool {
         peer.reconnect().away_since_attempt()
     }
 
+    /// How long `address` has not been reached, if it is away.
+    pub(crate) fn away_for(&self, address: &HostPort) -> Option<Duration> {
+        let peer = self.peers().get(address).cloned()?;
+        let since = peer.reconnect().away_since()?;
+        Some(since.elapsed())
+    }
+
     fn peers(&self) -> MutexGuard<'_, HashMap<HostPort, Arc<Peer>>> {
         self.peers.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -137,6 +137,11 @@ impl Reconnect {
         self.away.as_ref().map(|away| away.error.clone())
     }
 
+    /// When the first attempt failed, if the broker is away.
+    pub(super) fn away_since(&self) -> Option<Instant> {
+        self.away.as_ref().map(|away| away.since)
+    }
+
     /// When the last attempt failed, if the broker is away.
     pub(super) fn away_since_attempt(&self) -> Option<Instant> {
         self.away.as_ref().map(|away| away.failed)

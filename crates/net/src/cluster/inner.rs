@@ -3,14 +3,16 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::broker::{Lane, LaneKey, OwnerId, Pool};
 use crate::client_config::{ClientConfig, HostPort};
 use crate::connection::Connection;
 use crate::coordinator::Coordinators;
 use crate::error::Error;
-use crate::metadata::{self, Answer, Broker, ClusterSnapshot, SnapshotSender, TopicsInUse};
+use crate::metadata::{
+    self, Answer, Broker, ClusterSnapshot, FAILOVER, SnapshotSender, TopicsInUse,
+};
 use crate::node::NodeId;
 use crate::security::SecurityLayer;
 use crate::staggered::first_success;
@@ -85,15 +87,26 @@ impl Inner {
             self.topics.request_refresh();
             return Err(Error::UnknownNode { node: node.0 });
         };
-        let connected = self
-            .pool
-            .connection(&broker.address, Some(node), lane, deadline)
-            .await;
-        if connected.is_err() {
-            // It may have moved.
-            self.topics.request_refresh();
+        let address = &broker.address;
+        let connecting = self.pool.connection(address, Some(node), lane, deadline);
+        tokio::pin!(connecting);
+        loop {
+            tokio::select! {
+                connected = &mut connecting => {
+                    if connected.is_err() {
+                        // It may have moved.
+                        self.topics.request_refresh();
+                    }
+                    return connected;
+                }
+                // What it leads is going elsewhere, and that should not be found out at the next attempt only.
+                () = sleep(self.config.retry_backoff.initial) => {
+                    if self.pool.away_for(address).is_some_and(|away| away < FAILOVER) {
+                        self.topics.request_refresh();
+                    }
+                }
+            }
         }
-        connected
     }
 
     /// A connection to a known broker, or to a bootstrap address when none of them answers.

@@ -4,6 +4,6 @@ mod refresh;
 mod request;
 mod snapshot;
 
-pub(crate) use refresh::{Refresher, SnapshotSender, TopicsInUse, ask};
+pub(crate) use refresh::{FAILOVER, Refresher, SnapshotSender, TopicsInUse, ask};
 pub(crate) use snapshot::Answer;
 pub use snapshot::{Broker, ClusterSnapshot, LeaderHint, Partition, Topic};

@@ -3,7 +3,8 @@
 //! One task a client asks; callers only say that they want newer metadata, so any number of them
 //! share one request. It asks at once when something is wanted, for new topics alone if that is all
 //! that is wanted; again after a backoff that starts at `retry.backoff.ms` while topics have errors or
-//! the last answer brought nothing new; and every `metadata.max.age.ms` without a reason. When answers
+//! the last answer brought nothing new; and every `metadata.max.age.ms` without a reason. The backoff does not
+//! grow while brokers may still be choosing a leader ([`FAILOVER`]): it would be added to their outage. When answers
 //! fail to come for long, or a broker says so, it starts again from the bootstrap addresses (KIP-1102).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +24,10 @@ use crate::error::Error;
 use klamm_codec::ErrorCode;
 use klamm_codec::api::Request;
 use klamm_codec::messages::MetadataRequest;
+
+/// How long leaders are looked for without growing pauses: a broker that is gone is found out after
+/// `broker.session.timeout.ms`, 9 s unless set, and then its partitions get other leaders.
+pub(crate) const FAILOVER: Duration = Duration::from_secs(10);
 
 /// The topics whose metadata is kept up to date, and who wants it newer.
 #[derive(Default)]
@@ -131,8 +136,10 @@ pub(crate) struct Refresher {
     cluster: std::sync::Weak<Inner>,
     topics: Arc<TopicsInUse>,
     config: Arc<ClientConfig>,
-    /// Attempts in a row that brought nothing new.
+    /// Pauses in a row that have grown.
     fruitless: u32,
+    /// Since when answers have brought nothing new.
+    unchanged: Option<Instant>,
     /// When an answer came last.
     answered: Instant,
 }
@@ -148,6 +155,7 @@ impl Refresher {
             topics,
             config,
             fruitless: 0,
+            unchanged: None,
             answered: Instant::now(),
         }
     }
@@ -170,14 +178,13 @@ impl Refresher {
             if wish.is_full {
                 aged = Instant::now() + self.config.metadata_max_age;
             }
-            let fruitful = self.refresh(&cluster, wish).await;
+            let found = self.refresh(&cluster, wish).await;
             drop(cluster);
-            self.pause(fruitful).await;
+            self.pause(found).await;
         }
     }
 
-    /// Asks once; says whether that brought something new.
-    async fn refresh(&mut self, cluster: &Inner, wish: Wish) -> bool {
+    async fn refresh(&mut self, cluster: &Inner, wish: Wish) -> Found {
         let before = cluster.snapshot();
         // Only a topic that is missing and may be created is asked for with the flag set, so that
         // nobody else's missing topic is created by accident.
@@ -201,15 +208,13 @@ impl Refresher {
             asked = self.ask(cluster, &names(create), true).await;
         }
         let after = cluster.snapshot();
-        let unusable = after.topics().any(|topic| {
-            topic.error.is_retriable()
-                || topic
-                    .partitions
-                    .iter()
-                    .any(|partition| partition.leader.is_none())
+        let has_error = after.topics().any(|topic| topic.error.is_retriable());
+        let lacks_leader = after.topics().any(|topic| {
+            let mut partitions = topic.partitions.iter();
+            partitions.any(|partition| partition.leader.is_none())
         });
         self.topics.with(|wanted| {
-            wanted.refresh |= asked.is_err() || unusable;
+            wanted.refresh |= asked.is_err() || has_error || lacks_leader;
             wanted.last_error = asked.as_ref().err().cloned();
         });
         match &asked {
@@ -220,7 +225,13 @@ impl Refresher {
                 self.start_again_if_due(cluster, error);
             }
         }
-        asked.is_ok() && !unusable && !same_leaders(&before, &after)
+        if asked.is_err() || has_error {
+            Found::Error
+        } else if lacks_leader || same_leaders(&before, &after) {
+            Found::Nothing
+        } else {
+            Found::News
+        }
     }
 
     fn start_again_if_due(&mut self, cluster: &Inner, error: &Error) {
@@ -253,17 +264,35 @@ impl Refresher {
     }
 
     /// Waits before the next request, so that no error of a topic becomes a hot loop.
-    async fn pause(&mut self, fruitful: bool) {
-        self.fruitless = if fruitful { 0 } else { self.fruitless + 1 };
-        let pause = match self.fruitless {
-            0 => Duration::from_millis(10),
-            fruitless => self.config.retry_backoff.jittered(fruitless - 1),
+    async fn pause(&mut self, found: Found) {
+        let now = Instant::now();
+        let pause = match found {
+            Found::News => {
+                (self.fruitless, self.unchanged) = (0, None);
+                Duration::from_millis(10)
+            }
+            Found::Nothing if now < *self.unchanged.get_or_insert(now) + FAILOVER => {
+                self.config.retry_backoff.jittered(0)
+            }
+            Found::Nothing | Found::Error => {
+                self.fruitless += 1;
+                self.config.retry_backoff.jittered(self.fruitless - 1)
+            }
         };
         tokio::time::sleep(pause).await;
         if !self.topics.is_wanted() {
-            self.fruitless = 0;
+            (self.fruitless, self.unchanged) = (0, None);
         }
     }
+}
+
+/// What a refresh brought.
+enum Found {
+    News,
+    /// The same as before, or partitions without a leader.
+    Nothing,
+    /// No answer, or topics with errors.
+    Error,
 }
 
 fn same_leaders(before: &ClusterSnapshot, after: &ClusterSnapshot) -> bool {

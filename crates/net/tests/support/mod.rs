@@ -113,6 +113,19 @@ impl Connector for WithHole {
     }
 }
 
+/// Refuses one address, as the machine of a broker that was killed does.
+#[derive(Debug)]
+pub(crate) struct Without(pub(crate) InMemory, pub(crate) HostPort);
+
+impl Connector for Without {
+    fn connect<'a>(&'a self, address: &'a HostPort, timeout: Duration) -> Connecting<'a> {
+        if *address == self.1 {
+            return Box::pin(async { Err(io::ErrorKind::ConnectionRefused.into()) });
+        }
+        self.0.connect(address, timeout)
+    }
+}
+
 struct Counted {
     stream: DuplexStream,
     open: Arc<AtomicUsize>,

@@ -11,7 +11,9 @@ use bytes::Bytes;
 use confluent_kafka::common::TopicPartition;
 use confluent_kafka::common::serialization::{ByteArraySerializer, BytesDeserializer};
 use confluent_kafka::consumer::{Consumer, ConsumerConfig, KafkaConsumer};
-use confluent_kafka::producer::{Callback, KafkaProducer, Producer, ProducerConfig, ProducerRecord, callback};
+use confluent_kafka::producer::{
+    Callback, KafkaProducer, Producer, ProducerConfig, ProducerRecord, callback,
+};
 use peer::{Consume, Job, Meter, Produce, fail, payloads};
 
 type Failed = Box<dyn Error + Send + Sync>;
@@ -21,12 +23,14 @@ async fn main() -> Result<(), Failed> {
     match Job::from_args() {
         Job::Produce(job) => produce(&job).await,
         Job::Consume(job) => consume(&job).await,
-        Job::Latency(_) => fail("latency is not measured with this client"),
+        Job::Latency(_) | Job::EndToEnd(_) => fail("latency is not measured with this client"),
     }
 }
 
 fn properties(all: &[(&str, &str)]) -> HashMap<String, String> {
-    all.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    all.iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
 }
 
 async fn produce(job: &Produce) -> Result<(), Failed> {
@@ -40,20 +44,33 @@ async fn produce(job: &Produce) -> Result<(), Failed> {
         ("buffer.memory", "67108864"),
     ]))
     .map_err(|error| error.to_string())?;
-    let producer =
-        KafkaProducer::<Vec<u8>, Vec<u8>>::new(config, ByteArraySerializer::new(), ByteArraySerializer::new())
-            .map_err(|error| error.to_string())?;
+    let producer = KafkaProducer::<Vec<u8>, Vec<u8>>::new(
+        config,
+        ByteArraySerializer::new(),
+        ByteArraySerializer::new(),
+    )
+    .map_err(|error| error.to_string())?;
     let producer = Arc::new(producer);
     let values = Arc::new(payloads(job.size));
     let first = ProducerRecord::<&[u8], &[u8]>::new(job.topic.clone(), Some(&values[0][..]));
-    producer.send(first, None).await.map_err(|error| error.to_string())?.get().await.map_err(|error| error.to_string())?;
+    producer
+        .send(first, None)
+        .await
+        .map_err(|error| error.to_string())?
+        .get()
+        .await
+        .map_err(|error| error.to_string())?;
 
     let delivered = Arc::new(AtomicU64::new(0));
     let start = Meter::now();
     let tasks: Vec<_> = job
         .shares()
         .map(|share| {
-            let (producer, values, delivered) = (Arc::clone(&producer), Arc::clone(&values), Arc::clone(&delivered));
+            let (producer, values, delivered) = (
+                Arc::clone(&producer),
+                Arc::clone(&values),
+                Arc::clone(&delivered),
+            );
             let topic = job.topic.clone();
             tokio::spawn(async move {
                 for index in 0..share as usize {
@@ -78,7 +95,10 @@ async fn produce(job: &Produce) -> Result<(), Failed> {
     producer.flush().await.map_err(|error| error.to_string())?;
     let done = delivered.load(Ordering::Relaxed);
     if done != job.records {
-        fail(&format!("{done} of {} records were acknowledged", job.records));
+        fail(&format!(
+            "{done} of {} records were acknowledged",
+            job.records
+        ));
     }
     start.report("confluent-kafka", "produce", done, "");
     Ok(())
@@ -95,16 +115,30 @@ async fn consume(job: &Consume) -> Result<(), Failed> {
         ("max.poll.records", "10000"),
     ]))
     .map_err(|error| error.to_string())?;
-    let mut consumer = KafkaConsumer::<Bytes, Bytes>::new(config, BytesDeserializer::new(), BytesDeserializer::new())
+    let mut consumer = KafkaConsumer::<Bytes, Bytes>::new(
+        config,
+        BytesDeserializer::new(),
+        BytesDeserializer::new(),
+    )
+    .map_err(|error| error.to_string())?;
+    let assignment: Vec<_> = (0..job.partitions)
+        .map(|partition| TopicPartition::new(job.topic.as_str(), partition))
+        .collect();
+    consumer
+        .assign(assignment.clone())
+        .await
         .map_err(|error| error.to_string())?;
-    let assignment: Vec<_> =
-        (0..job.partitions).map(|partition| TopicPartition::new(job.topic.as_str(), partition)).collect();
-    consumer.assign(assignment.clone()).await.map_err(|error| error.to_string())?;
-    consumer.seek_to_beginning(&assignment).await.map_err(|error| error.to_string())?;
+    consumer
+        .seek_to_beginning(&assignment)
+        .await
+        .map_err(|error| error.to_string())?;
     let (mut records, mut bytes, mut start) = (0, 0, None);
     let mut last = Instant::now();
     while records < job.records {
-        let polled = consumer.poll(Duration::from_millis(500)).await.map_err(|error| error.to_string())?;
+        let polled = consumer
+            .poll(Duration::from_millis(500))
+            .await
+            .map_err(|error| error.to_string())?;
         if polled.is_empty() {
             if last.elapsed() > Duration::from_secs(30) {
                 fail(&format!("only {records} records"));
@@ -119,6 +153,8 @@ async fn consume(job: &Consume) -> Result<(), Failed> {
         last = Instant::now();
     }
     black_box(bytes);
-    start.expect("records came").report("confluent-kafka", "consume", records, "");
+    start
+        .expect("records came")
+        .report("confluent-kafka", "consume", records, "");
     Ok(())
 }

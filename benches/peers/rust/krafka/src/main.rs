@@ -22,7 +22,7 @@ async fn main() -> Result<(), Failed> {
     match Job::from_args() {
         Job::Produce(job) => produce(&job).await,
         Job::Consume(job) => consume(&job).await,
-        Job::Latency(_) => fail("latency is not measured with this client"),
+        Job::Latency(_) | Job::EndToEnd(_) => fail("latency is not measured with this client"),
     }
 }
 
@@ -35,7 +35,10 @@ async fn produce(job: &Produce) -> Result<(), Failed> {
         "zstd" => Compression::Zstd,
         other => fail(&format!("compression {other}?")),
     };
-    let kafka = Kafka::builder(&job.bootstrap).client_id("bench").connect().await?;
+    let kafka = Kafka::builder(&job.bootstrap)
+        .client_id("bench")
+        .connect()
+        .await?;
     let producer = kafka
         .producer()
         .acks(Acks::All)
@@ -47,21 +50,31 @@ async fn produce(job: &Produce) -> Result<(), Failed> {
         .build()
         .await?;
     let producer = Arc::new(producer);
-    let values: Arc<Vec<Bytes>> = Arc::new(payloads(job.size).into_iter().map(Bytes::from).collect());
-    let _first = producer.send(Record::new(&*job.topic, values[0].clone())).await?;
+    let values: Arc<Vec<Bytes>> =
+        Arc::new(payloads(job.size).into_iter().map(Bytes::from).collect());
+    let _first = producer
+        .send(Record::new(&*job.topic, values[0].clone()))
+        .await?;
 
     let start = Meter::now();
     let tasks: Vec<_> = job
         .shares()
         .map(|share| {
-            let (producer, values, topic) = (Arc::clone(&producer), Arc::clone(&values), job.topic.clone());
+            let (producer, values, topic) = (
+                Arc::clone(&producer),
+                Arc::clone(&values),
+                job.topic.clone(),
+            );
             tokio::spawn(async move {
                 let mut waiting: VecDeque<DeliveryHandle> = VecDeque::with_capacity(WINDOW);
                 for index in 0..share as usize {
                     if waiting.len() == WINDOW {
                         settle(waiting.pop_front().expect("it is full")).await;
                     }
-                    match producer.enqueue(Record::new(&*topic, values[index % values.len()].clone())).await {
+                    match producer
+                        .enqueue(Record::new(&*topic, values[index % values.len()].clone()))
+                        .await
+                    {
                         Ok(delivery) => waiting.push_back(delivery),
                         Err(error) => fail(&format!("enqueue: {error}")),
                     }
@@ -86,7 +99,10 @@ async fn settle(delivery: DeliveryHandle) {
 }
 
 async fn consume(job: &Consume) -> Result<(), Failed> {
-    let kafka = Kafka::builder(&job.bootstrap).client_id("bench").connect().await?;
+    let kafka = Kafka::builder(&job.bootstrap)
+        .client_id("bench")
+        .connect()
+        .await?;
     let consumer = kafka
         .consumer_without_group()
         .auto_offset_reset(AutoOffsetReset::Earliest)
@@ -107,12 +123,16 @@ async fn consume(job: &Consume) -> Result<(), Failed> {
         }
         start.get_or_insert_with(Meter::now);
         for record in &polled {
-            bytes += black_box(&record.value).as_ref().map_or(0, |value| value.len());
+            bytes += black_box(&record.value)
+                .as_ref()
+                .map_or(0, |value| value.len());
             records += 1;
         }
         last = Instant::now();
     }
     black_box(bytes);
-    start.expect("records came").report("krafka", "consume", records, "");
+    start
+        .expect("records came")
+        .report("krafka", "consume", records, "");
     Ok(())
 }

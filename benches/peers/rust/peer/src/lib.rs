@@ -15,6 +15,8 @@ pub enum Job {
     Consume(Consume),
     /// `latency BOOTSTRAP TOPIC RATE SECONDS SIZE`
     Latency(Latency),
+    /// `end-to-end BOOTSTRAP TOPIC RATE SECONDS SIZE`, to the poll in this process
+    EndToEnd(Latency),
 }
 
 /// acks=all, idempotent.
@@ -61,38 +63,61 @@ impl Job {
         let arguments: Vec<String> = env::args().skip(1).collect();
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         match *arguments.as_slice() {
-            ["produce", bootstrap, topic, records, size, batch_size, linger_ms, compression, tasks] => {
-                Self::Produce(Produce {
-                    bootstrap: bootstrap.to_owned(),
-                    topic: topic.to_owned(),
-                    records: number(records),
-                    size: number(size) as usize,
-                    batch_size: batch_size.to_owned(),
-                    linger_ms: linger_ms.to_owned(),
-                    compression: compression.to_owned(),
-                    tasks: number(tasks),
-                })
-            }
+            [
+                "produce",
+                bootstrap,
+                topic,
+                records,
+                size,
+                batch_size,
+                linger_ms,
+                compression,
+                tasks,
+            ] => Self::Produce(Produce {
+                bootstrap: bootstrap.to_owned(),
+                topic: topic.to_owned(),
+                records: number(records),
+                size: number(size) as usize,
+                batch_size: batch_size.to_owned(),
+                linger_ms: linger_ms.to_owned(),
+                compression: compression.to_owned(),
+                tasks: number(tasks),
+            }),
             ["consume", bootstrap, topic, records, partitions] => Self::Consume(Consume {
                 bootstrap: bootstrap.to_owned(),
                 topic: topic.to_owned(),
                 records: number(records),
                 partitions: number(partitions) as i32,
             }),
-            ["latency", bootstrap, topic, rate, seconds, size] => Self::Latency(Latency {
-                bootstrap: bootstrap.to_owned(),
-                topic: topic.to_owned(),
-                rate: number(rate),
-                seconds: number(seconds),
-                size: number(size) as usize,
-            }),
+            [
+                verb @ ("latency" | "end-to-end"),
+                bootstrap,
+                topic,
+                rate,
+                seconds,
+                size,
+            ] => {
+                let job = Latency {
+                    bootstrap: bootstrap.to_owned(),
+                    topic: topic.to_owned(),
+                    rate: number(rate),
+                    seconds: number(seconds),
+                    size: number(size) as usize,
+                };
+                if verb == "latency" {
+                    Self::Latency(job)
+                } else {
+                    Self::EndToEnd(job)
+                }
+            }
             _ => fail("arguments: see the peer crate's Job"),
         }
     }
 }
 
 fn number(text: &str) -> u64 {
-    text.parse().unwrap_or_else(|_| fail(&format!("not a number: {text}")))
+    text.parse()
+        .unwrap_or_else(|_| fail(&format!("not a number: {text}")))
 }
 
 /// Ends the process: a run that did not do all it should must not count.
@@ -114,7 +139,9 @@ pub fn payloads(size: usize) -> Vec<Vec<u8>> {
         state ^= state << 17;
         b"0123456789abcdef"[(state >> 40) as usize & 15]
     };
-    (0..1024).map(|_| (0..size).map(&mut byte).collect()).collect()
+    (0..1024)
+        .map(|_| (0..size).map(&mut byte).collect())
+        .collect()
 }
 
 /// The process's time and CPU at a moment.
@@ -126,7 +153,10 @@ pub struct Meter {
 
 impl Meter {
     pub fn now() -> Self {
-        Self { at: Instant::now(), cpu: usage().0 }
+        Self {
+            at: Instant::now(),
+            cpu: usage().0,
+        }
     }
 
     pub fn elapsed(&self) -> Duration {
@@ -151,13 +181,23 @@ impl Meter {
 fn usage() -> (Duration, i64) {
     let usage = getrusage(UsageWho::RUSAGE_SELF).expect("the own process can be asked");
     let cpu = usage.user_time() + usage.system_time();
-    (Duration::from_micros(cpu.num_microseconds() as u64), usage.max_rss() / 1024)
+    (
+        Duration::from_micros(cpu.num_microseconds() as u64),
+        usage.max_rss() / 1024,
+    )
 }
 
 /// Reports what was measured of each record of a [`Latency`] job.
-pub fn report_latencies(start: Meter, client: &str, mut took: Vec<Duration>) {
+pub fn report_latencies(start: Meter, client: &str, job: &str, mut took: Vec<Duration>) {
     took.sort_unstable();
-    let at = |share: f64| took[((took.len() as f64 * share) as usize).min(took.len() - 1)].as_micros();
-    let more = format!(" p50_us={} p99_us={} p99.9_us={} max_us={}", at(0.5), at(0.99), at(0.999), at(1.0));
-    start.report(client, "latency", took.len() as u64, &more);
+    let at =
+        |share: f64| took[((took.len() as f64 * share) as usize).min(took.len() - 1)].as_micros();
+    let more = format!(
+        " p50_us={} p99_us={} p99.9_us={} max_us={}",
+        at(0.5),
+        at(0.99),
+        at(0.999),
+        at(1.0)
+    );
+    start.report(client, job, took.len() as u64, &more);
 }

@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::env;
 use std::hint::black_box;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
-use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,8 +16,8 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::producer::{
-    BaseProducer, BaseRecord, DeliveryFuture, DeliveryResult, FutureProducer, FutureRecord, Producer, ProducerContext,
-    ThreadedProducer,
+    BaseProducer, BaseRecord, DeliveryFuture, DeliveryResult, FutureProducer, FutureRecord,
+    Producer, ProducerContext, ThreadedProducer,
 };
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
@@ -30,6 +30,7 @@ fn main() {
         Job::Produce(job) => produce(&job),
         Job::Consume(job) => consume(&job),
         Job::Latency(job) => latency(&job),
+        Job::EndToEnd(job) => end_to_end(&job),
     }
 }
 
@@ -58,7 +59,12 @@ impl Count {
     }
 }
 
-fn producer_config(bootstrap: &str, linger_ms: &str, batch_size: &str, compression: &str) -> ClientConfig {
+fn producer_config(
+    bootstrap: &str,
+    linger_ms: &str,
+    batch_size: &str,
+    compression: &str,
+) -> ClientConfig {
     let mut config = ClientConfig::new();
     config
         .set("bootstrap.servers", bootstrap)
@@ -76,7 +82,10 @@ fn producer_config(bootstrap: &str, linger_ms: &str, batch_size: &str, compressi
 }
 
 fn must_be_full(error: &KafkaError) {
-    if !matches!(error, KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)) {
+    if !matches!(
+        error,
+        KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)
+    ) {
         fail(&format!("send: {error}"));
     }
 }
@@ -85,8 +94,14 @@ fn must_be_full(error: &KafkaError) {
 fn produce(job: &Produce) {
     let values = payloads(job.size);
     let count = Count::default();
-    let config = producer_config(&job.bootstrap, &job.linger_ms, &job.batch_size, &job.compression);
-    let producer: BaseProducer<Count> = config.create_with_context(count.clone()).expect("producer");
+    let config = producer_config(
+        &job.bootstrap,
+        &job.linger_ms,
+        &job.batch_size,
+        &job.compression,
+    );
+    let producer: BaseProducer<Count> =
+        config.create_with_context(count.clone()).expect("producer");
     let send = |value: &[u8]| {
         let mut record = BaseRecord::<(), [u8]>::to(&job.topic).payload(value);
         while let Err((error, back)) = producer.send(record) {
@@ -121,20 +136,36 @@ fn produce(job: &Produce) {
 }
 
 fn produce_future(job: &Produce) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("runtime");
-    let config = producer_config(&job.bootstrap, &job.linger_ms, &job.batch_size, &job.compression);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("runtime");
+    let config = producer_config(
+        &job.bootstrap,
+        &job.linger_ms,
+        &job.batch_size,
+        &job.compression,
+    );
     let producer: FutureProducer = config.create().expect("producer");
     let values = payloads(job.size);
     runtime.block_on(async {
         let first = FutureRecord::<(), [u8]>::to(&job.topic).payload(&values[0][..]);
-        settle(producer.send_result(first).map_err(|(error, _)| error).expect("send")).await;
+        settle(
+            producer
+                .send_result(first)
+                .map_err(|(error, _)| error)
+                .expect("send"),
+        )
+        .await;
         let start = Meter::now();
         let mut waiting = VecDeque::with_capacity(WINDOW);
         for index in 0..job.records as usize {
             if waiting.len() == WINDOW {
                 settle(waiting.pop_front().expect("it is full")).await;
             }
-            let mut record = FutureRecord::<(), [u8]>::to(&job.topic).payload(&values[index % values.len()][..]);
+            let mut record =
+                FutureRecord::<(), [u8]>::to(&job.topic).payload(&values[index % values.len()][..]);
             let delivery = loop {
                 match producer.send_result(record) {
                     Ok(delivery) => break delivery,
@@ -162,10 +193,10 @@ async fn settle(delivery: DeliveryFuture) {
     }
 }
 
-fn consume(job: &Consume) {
+fn consumer(bootstrap: &str, topic: &str, partitions: i32) -> BaseConsumer {
     let mut config = ClientConfig::new();
     config
-        .set("bootstrap.servers", &job.bootstrap)
+        .set("bootstrap.servers", bootstrap)
         .set("group.id", "unused")
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
@@ -178,10 +209,17 @@ fn consume(job: &Consume) {
         .set("socket.nagle.disable", "true");
     let consumer: BaseConsumer = config.create().expect("consumer");
     let mut assignment = TopicPartitionList::new();
-    for partition in 0..job.partitions {
-        assignment.add_partition_offset(&job.topic, partition, Offset::Beginning).expect("assignment");
+    for partition in 0..partitions {
+        assignment
+            .add_partition_offset(topic, partition, Offset::Beginning)
+            .expect("assignment");
     }
     consumer.assign(&assignment).expect("assign");
+    consumer
+}
+
+fn consume(job: &Consume) {
+    let consumer = consumer(&job.bootstrap, &job.topic, job.partitions);
     let (mut records, mut bytes, mut start) = (0, 0, None);
     let mut last = Instant::now();
     while records < job.records {
@@ -195,12 +233,16 @@ fn consume(job: &Consume) {
                 }
             }
             Some(Err(error)) => fail(&format!("poll: {error}")),
-            None if last.elapsed() > Duration::from_secs(30) => fail(&format!("only {records} records")),
+            None if last.elapsed() > Duration::from_secs(30) => {
+                fail(&format!("only {records} records"))
+            }
             None => {}
         }
     }
     black_box(bytes);
-    start.expect("records came").report("rdkafka", "consume", records, "");
+    start
+        .expect("records came")
+        .report("rdkafka", "consume", records, "");
 }
 
 /// Sends the time that each record took.
@@ -224,11 +266,18 @@ impl ProducerContext for Timed {
 fn latency(job: &Latency) {
     let (sender, receiver) = mpsc::channel();
     let config = producer_config(&job.bootstrap, "0", "1000000", "none");
-    let producer: ThreadedProducer<Timed> = config.create_with_context(Timed { took: sender }).expect("producer");
+    let producer: ThreadedProducer<Timed> = config
+        .create_with_context(Timed { took: sender })
+        .expect("producer");
     let values = payloads(job.size);
     let send = |value: &[u8]| {
-        let record = BaseRecord::<(), [u8], _>::with_opaque_to(&job.topic, Box::new(Instant::now())).payload(value);
-        producer.send(record).map_err(|(error, _)| error).expect("send");
+        let record =
+            BaseRecord::<(), [u8], _>::with_opaque_to(&job.topic, Box::new(Instant::now()))
+                .payload(value);
+        producer
+            .send(record)
+            .map_err(|(error, _)| error)
+            .expect("send");
     };
     send(&values[0]);
     receiver.recv().expect("the first delivery");
@@ -240,5 +289,66 @@ fn latency(job: &Latency) {
         send(&values[index as usize % values.len()]);
     }
     let took = receiver.iter().take(records as usize).collect();
-    report_latencies(start, "rdkafka", took);
+    report_latencies(start, "rdkafka", "latency", took);
+}
+
+/// A value begins with the time of its sending, in nanoseconds after the start.
+fn end_to_end(job: &Latency) {
+    let producer: ThreadedProducer<Count> = producer_config(&job.bootstrap, "0", "1000000", "none")
+        .create_with_context(Count::default())
+        .expect("producer");
+    let mut values = payloads(job.size);
+    let send = |value: &[u8]| {
+        producer
+            .send(BaseRecord::<(), [u8]>::to(&job.topic).payload(value))
+            .map_err(|(error, _)| error)
+            .expect("send");
+    };
+    send(&values[0]);
+    producer
+        .flush(Duration::from_secs(15))
+        .expect("the first delivery");
+    let metadata = producer
+        .client()
+        .fetch_metadata(Some(&job.topic), Duration::from_secs(15))
+        .expect("metadata");
+    let consumer = consumer(
+        &job.bootstrap,
+        &job.topic,
+        metadata.topics()[0].partitions().len() as i32,
+    );
+    // One more that does not count, to be sure that all is read up to here.
+    send(&values[0]);
+    let next = |read: &mut dyn FnMut(&[u8])| match consumer.poll(Duration::from_secs(15)) {
+        Some(Ok(message)) => read(message.payload().unwrap_or_default()),
+        Some(Err(error)) => fail(&format!("poll: {error}")),
+        None => fail("no records"),
+    };
+    for _ in 0..2 {
+        next(&mut |_| ());
+    }
+    let start = Meter::now();
+    let records = job.rate * job.seconds;
+    let took = thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut took = Vec::with_capacity(records as usize);
+            while took.len() < records as usize {
+                next(&mut |value| {
+                    let sent = u64::from_be_bytes(value[..8].try_into().expect("a time"));
+                    took.push(start.elapsed() - Duration::from_nanos(sent));
+                });
+            }
+            took
+        });
+        for index in 0..records {
+            let due = Duration::from_nanos(index * 1_000_000_000 / job.rate);
+            thread::sleep(due.saturating_sub(start.elapsed()));
+            let at = index as usize % values.len();
+            let sent = start.elapsed().as_nanos() as u64;
+            values[at][..8].copy_from_slice(&sent.to_be_bytes());
+            send(&values[at]);
+        }
+        reader.join().expect("the reader")
+    });
+    report_latencies(start, "rdkafka", "end-to-end", took);
 }

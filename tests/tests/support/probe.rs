@@ -1,0 +1,104 @@
+//! How long a partition was away by the brokers' own doing: somebody who does not have to find the leader, but
+//! asks every node all the time, had no record acknowledged.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use klamm::NodeId;
+use klamm::net::{Backoff, ClientConfig, Cluster, Lane};
+use klamm_codec::batch::{BatchBuilder, ProducerIdentity};
+use klamm_codec::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use klamm_codec::messages::{ProduceRequest, StrBytes, TopicName};
+use klamm_tests::Kafka;
+use tokio::task::JoinSet;
+
+/// The newest version that names topics.
+const VERSION: i16 = 12;
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Writes to partition 0 of a topic until it is dropped.
+pub(crate) struct Probe {
+    /// When the last acknowledgement came, and the longest time between two.
+    seen: Arc<Mutex<(Instant, Duration)>>,
+    _nodes: JoinSet<()>,
+}
+
+impl Probe {
+    pub(crate) async fn start(kafka: &Kafka, topic: &str) -> Self {
+        let mut config = ClientConfig::new(&kafka.bootstrap()).unwrap();
+        config.reconnect_backoff = Backoff {
+            initial: PAUSE,
+            max: PAUSE,
+        };
+        let cluster = super::within(30, "connecting", Cluster::connect(config)).await;
+        let cluster = cluster.unwrap();
+        let started = Instant::now();
+        let seen = Arc::new(Mutex::new((started, Duration::ZERO)));
+        let mut nodes = JoinSet::new();
+        for node in kafka.nodes() {
+            let (cluster, seen) = (cluster.clone(), Arc::clone(&seen));
+            let (node, request) = (NodeId(node.id()), request(topic));
+            nodes.spawn(async move {
+                loop {
+                    if write(&cluster, node, &request).await {
+                        let mut seen = seen.lock().unwrap();
+                        seen.1 = seen.1.max(seen.0.elapsed());
+                        seen.0 = Instant::now();
+                    }
+                    tokio::time::sleep(PAUSE).await;
+                }
+            });
+        }
+        let probe = Self {
+            seen,
+            _nodes: nodes,
+        };
+        // Connected and warm.
+        probe.goes_on().await;
+        probe.seen.lock().unwrap().1 = Duration::ZERO;
+        probe
+    }
+
+    /// Waits for an acknowledgement after this call.
+    async fn goes_on(&self) {
+        let from = Instant::now();
+        let wait = async {
+            while self.seen.lock().unwrap().0 <= from {
+                tokio::time::sleep(PAUSE).await;
+            }
+        };
+        super::within(60, "the probe", wait).await;
+    }
+
+    /// The longest time without an acknowledgement.
+    pub(crate) async fn end(self) -> Duration {
+        self.goes_on().await;
+        self.seen.lock().unwrap().1
+    }
+}
+
+/// One record without a producer id, to be on all replicas in sync.
+fn request(topic: &str) -> ProduceRequest {
+    let mut batch = BatchBuilder::new(Vec::new());
+    batch.append(1, None, Some(b"probe"), &[]);
+    let batch = batch.seal(ProducerIdentity::NONE, false, None).unwrap();
+    let data = PartitionProduceData::default().with_records(Some(batch.bytes));
+    let topic = TopicProduceData::default()
+        .with_name(TopicName(StrBytes::from_string(topic.to_owned())))
+        .with_partition_data(vec![data]);
+    ProduceRequest::default()
+        .with_transactional_id(None)
+        .with_acks(-1)
+        .with_timeout_ms(10_000)
+        .with_topic_data(vec![topic])
+}
+
+async fn write(cluster: &Cluster, node: NodeId, request: &ProduceRequest) -> bool {
+    let limit = Duration::from_secs(10);
+    let deadline = tokio::time::Instant::now() + limit;
+    let Ok(connection) = cluster.connection(node, Lane::Produce, deadline).await else {
+        return false;
+    };
+    let answer = connection.request(request, VERSION, limit).await;
+    answer.is_ok_and(|answer| answer.responses[0].partition_responses[0].error_code == 0)
+}
