@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use history::History;
 use klamm::consumer::{CooperativeStickyAssignor, GroupProtocol};
+use klamm::{Consumer, TopicPartition};
 use klamm_tests::Kafka;
 use member::Member;
 use support::{Outcome, blocking};
@@ -44,13 +45,28 @@ async fn settled(members: &[Member]) {
     }
 }
 
+/// A topic whose partitions are all there: brokers name leaders before, and assign nothing until then.
+async fn new_topic(
+    kafka: &Kafka,
+    consumer: &Consumer,
+) -> Result<String, Box<dyn std::error::Error>> {
+    let topic = blocking(|| kafka.create_topic("large", PARTITIONS as i32))?;
+    let partitions = (0..PARTITIONS as i32).map(|index| TopicPartition::new(&*topic, index));
+    consumer.beginning_offsets(partitions).await?;
+    Ok(topic)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement: just rebalance-time"]
 async fn fifty_members_share_two_hundred_partitions() -> Outcome {
     let kafka = blocking(|| Kafka::builder().start())?;
     println!("bootstrap {}", kafka.bootstrap());
+    // The first group makes the broker create the topic of offsets, which is not to be measured.
+    let client = support::connect(&kafka.bootstrap()).await;
+    let idle = client.consumer().group("first").build().await?;
+    idle.committed([TopicPartition::new("none", 0)]).await?;
     for protocol in [GroupProtocol::Classic, GroupProtocol::Consumer] {
-        let topic = blocking(|| kafka.create_topic("large", PARTITIONS as i32))?;
+        let topic = new_topic(&kafka, &idle).await?;
         let history: Arc<Mutex<History>> = Arc::default();
         let configure = move |builder: klamm::ConsumerBuilder| {
             let builder = builder.group(&topic).topics([&topic]).auto_commit(false);
@@ -96,7 +112,7 @@ async fn fifty_members_share_two_hundred_partitions() -> Outcome {
     // The same work by a peer's program (benches/peers/franz-go/rebalance) on the same broker.
     let peer = std::env::var_os("KLAMM_TEST_PEER").filter(|peer| Path::new(peer).exists());
     if let Some(command) = peer {
-        let topic = blocking(|| kafka.create_topic("large", PARTITIONS as i32))?;
+        let topic = new_topic(&kafka, &idle).await?;
         let status = blocking(|| {
             std::process::Command::new(command)
                 .args([kafka.bootstrap(), topic])

@@ -344,9 +344,9 @@ async fn an_idle_consumer_asks_for_little() {
         .map(|(after, before)| after - before)
         .collect();
     println!("fetch, metadata, heartbeat, join, commit, committed, list, find: {spent:?}");
-    // 500 ms a fetch, 3 s a heartbeat, 5 s a commit.
+    // 500 ms a fetch, 3 s a heartbeat (a few sooner, after the join), 5 s a commit.
     assert!((50..=62).contains(&spent[0]), "{spent:?}");
-    assert!((9..=11).contains(&spent[2]), "{spent:?}");
+    assert!((11..=14).contains(&spent[2]), "{spent:?}");
     assert!((5..=7).contains(&spent[4]), "{spent:?}");
     assert!(
         spent[1] <= 1 && spent[3] + spent[5] + spent[6] + spent[7] == 0,

@@ -258,7 +258,8 @@ async fn heartbeats_keep_a_member_alive_that_works_for_long() {
     let before = bench.broker.requests(ApiKey::HEARTBEAT);
     tokio::time::sleep(120 * SECOND).await;
     let heartbeats = bench.broker.requests(ApiKey::HEARTBEAT) - before;
-    assert!((38..=41).contains(&heartbeats), "{heartbeats} heartbeats");
+    // One every 3 s, and some sooner after the join.
+    assert!((44..=49).contains(&heartbeats), "{heartbeats} heartbeats");
     consumer.commit().await.unwrap();
     assert_eq!(read(&mut consumer, 5).await, expected(0, 5..10));
     assert_eq!(bench.broker.requests(ApiKey::JOIN_GROUP), 2);

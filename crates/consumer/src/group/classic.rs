@@ -120,6 +120,7 @@ impl ClassicMember {
             Err(Failure::Net(error)) => self.unreachable(now, error),
             Err(Failure::Code(ErrorCode::MEMBER_ID_REQUIRED, Some(member_id))) => {
                 self.generation.member_id = member_id;
+                self.rejoin = Some("joining with the member id that was given");
                 self.join();
             }
             Err(Failure::Code(code @ ErrorCode::UNKNOWN_MEMBER_ID, _)) => self.lost(now, code),
@@ -173,7 +174,9 @@ impl ClassicMember {
                 }),
             },
             Err(Failure::Net(error)) => self.unreachable(now, error),
-            Err(Failure::Code(ErrorCode::REBALANCE_IN_PROGRESS, _)) => self.join_again(now),
+            // At once, however often: all others wait for this member, and the answer comes
+            // when all have joined.
+            Err(Failure::Code(ErrorCode::REBALANCE_IN_PROGRESS, _)) => self.join(),
             Err(Failure::Code(
                 code @ (ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::ILLEGAL_GENERATION),
                 _,
@@ -338,6 +341,7 @@ impl ClassicMember {
         }
         self.state = State::Stable;
         self.attempts = 0;
+        self.heartbeat.hasten(now);
         let target: Partitions = flattened(assignment.partitions).into_iter().collect();
         self.last = Some(LastAssignment {
             partitions: target.iter().cloned().collect(),

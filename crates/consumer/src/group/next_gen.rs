@@ -23,7 +23,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use klamm_codec::ErrorCode;
 use klamm_net::{TopicId, TopicPartition};
@@ -33,6 +32,7 @@ use super::action::{
     Action, Answer, Beat, Beaten, Commits, Failure, Generation, Leaving, MemberSettings,
     Membership, Refusal, Topics,
 };
+use super::heartbeat::Pace;
 use super::ownership::{Ownership, Partitions, Progress};
 use crate::assign::AssignableTopic;
 use crate::error::Error;
@@ -116,7 +116,7 @@ pub(crate) struct ConsumerMember {
     next_at: Instant,
     /// The next heartbeat need not wait until then.
     has_news: bool,
-    interval: Duration,
+    pace: Pace,
     /// Heartbeats in a row that failed.
     failures: u32,
     actions: VecDeque<Action>,
@@ -132,7 +132,7 @@ impl ConsumerMember {
     ) -> Self {
         Self {
             // Until the broker says.
-            interval: settings.heartbeat_interval,
+            pace: Pace::new(settings.heartbeat_interval),
             settings,
             assignor,
             member_id,
@@ -231,7 +231,7 @@ impl ConsumerMember {
         self.actions.push_back(Action::Beat(beat));
         self.in_flight = true;
         self.has_news = false;
-        self.next_at = now + self.interval;
+        self.next_at = now + self.pace.take();
         if acknowledges {
             self.state = State::Stable;
             self.reconcile_if_due(now);
@@ -264,7 +264,11 @@ impl ConsumerMember {
 
     fn beaten(&mut self, now: Instant, beaten: Beaten) {
         self.failures = 0;
-        self.interval = beaten.interval;
+        self.pace.set_interval(beaten.interval);
+        if self.epoch != beaten.epoch || beaten.assignment.is_some() {
+            // The group rebalances: what others release comes with a later heartbeat.
+            self.next_at = self.next_at.min(now + self.pace.hasten());
+        }
         self.epoch = beaten.epoch;
         if let Some(member_id) = beaten.member_id {
             self.member_id = member_id;

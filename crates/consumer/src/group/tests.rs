@@ -470,6 +470,14 @@ fn sync_errors_lead_to_another_join() {
         bench.handle_sync(round, Err(code(failure)));
         assert_eq!(&*bench.join_sent().1, member_id, "{failure}");
     }
+    // The others wait for this member: it never pauses for their coming and going.
+    let (mut bench, mut round) = Bench::completing(None);
+    for generation in 2..9 {
+        bench.handle_sync(round, Err(code(ErrorCode::REBALANCE_IN_PROGRESS)));
+        let (join, _) = bench.join_sent();
+        bench.handle_join(join, Ok(joined(generation, "other")));
+        round = bench.sync_sent();
+    }
     for failure in [
         code(ErrorCode::NOT_COORDINATOR),
         code(ErrorCode::COORDINATOR_NOT_AVAILABLE),
