@@ -1,9 +1,35 @@
 //! The answer to `ApiVersions`, the first bytes a peer sends: read by hand, since the peer may be
-//! anything.
+//! anything. And the request of version 5, which the message crate does not know.
 
 use crate::api::{ApiKey, VersionRange};
 use crate::error_code::ErrorCode;
-use crate::primitive::{DecodeError, Reader};
+use crate::frame;
+use crate::primitive::{DecodeError, Reader, put_unsigned_varint};
+
+/// The version in which a client says whom it means (KIP-1242, Kafka 4.4). Its answer is that of version 4.
+pub const INTENT_VERSION: i16 = 5;
+
+/// A whole `ApiVersions` request of [`INTENT_VERSION`] that means the broker `node_id` of the cluster `cluster_id`.
+#[must_use]
+pub fn request_with_intent(
+    software: (&str, &str),
+    cluster_id: &str,
+    node_id: i32,
+    correlation_id: i32,
+    client_id: &str,
+) -> Vec<u8> {
+    let mut request = Vec::with_capacity(128);
+    let (api, version) = (ApiKey::API_VERSIONS, INTENT_VERSION);
+    frame::put_request_header(&mut request, api, version, 2, correlation_id, client_id);
+    for text in [software.0, software.1, cluster_id] {
+        put_unsigned_varint(&mut request, text.len() as u32 + 1);
+        request.extend_from_slice(text.as_bytes());
+    }
+    request.extend_from_slice(&node_id.to_be_bytes());
+    put_unsigned_varint(&mut request, 0);
+    frame::set_frame_size(&mut request);
+    request
+}
 
 /// What a broker said it speaks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,7 +46,7 @@ pub struct ApiVersions {
 }
 
 impl ApiVersions {
-    /// Reads the body of a response of `version` (0 to 4).
+    /// Reads the body of a response of `version` (0 to 5).
     ///
     /// # Errors
     /// [`DecodeError`] if the bytes are not such a response.
@@ -120,6 +146,15 @@ mod tests {
     }
 
     #[test]
+    fn a_request_with_an_intent_is_the_one_that_java_writes() {
+        // By kafka-clients 4.4.0.
+        let java = b"\0\0\09\0\x12\0\x05\0\0\0\x07\0\x06orders\0\x06klamm\x060.1.0\x174L6g3nShT-eMCtK--X86sw\0\0\0\x03\0";
+        let ours =
+            request_with_intent(("klamm", "0.1.0"), "4L6g3nShT-eMCtK--X86sw", 3, 7, "orders");
+        assert_eq!(ours, java);
+    }
+
+    #[test]
     fn a_forged_count_is_refused_before_memory_is_reserved() {
         let body = [0, 0, 0x7f, 0xff, 0xff, 0xff];
         assert!(ApiVersions::decode(&body, 0).is_err());
@@ -127,7 +162,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_decode_or_fail(body: Vec<u8>, version in 0_i16..5) {
+        fn any_bytes_decode_or_fail(body: Vec<u8>, version in 0_i16..=INTENT_VERSION) {
             let _ = ApiVersions::decode(&body, version);
         }
     }

@@ -256,6 +256,19 @@ impl ClientBuilder {
         })
     }
 
+    /// How long [`connect`](Self::connect) tries again while none of the bootstrap names can be resolved
+    /// (`bootstrap.resolve.timeout.ms`; zero: not at all; KIP-909).
+    pub fn bootstrap_resolve_timeout(self, timeout: Duration) -> Self {
+        self.set(|config| config.bootstrap_resolve_timeout = timeout)
+    }
+
+    /// Whether to tell brokers of 4.4 and newer which broker of which cluster is meant, so that a connection that ends
+    /// elsewhere is noticed and the cluster looked for anew (`metadata.cluster.check.enable`; yes; KIP-1242). Without
+    /// [`rebootstrap`](Self::rebootstrap) it is not done.
+    pub fn metadata_cluster_check(self, check: bool) -> Self {
+        self.set(|config| config.metadata_cluster_check = check)
+    }
+
     /// Largest response accepted, in bytes (no Java property; 100 MiB). A broker that announces a
     /// larger one loses its connection.
     pub fn response_bytes_max(self, bytes: usize) -> Self {

@@ -21,6 +21,10 @@ pub(crate) fn client_config(set: &PropertySet) -> Result<ClientConfig, Error> {
         config.client_id = client_id;
     }
     let durations = [
+        (
+            "bootstrap.resolve.timeout.ms",
+            &mut config.bootstrap_resolve_timeout,
+        ),
         ("request.timeout.ms", &mut config.request_timeout),
         ("default.api.timeout.ms", &mut config.default_api_timeout),
         ("retry.backoff.ms", &mut config.retry_backoff.initial),
@@ -58,6 +62,9 @@ pub(crate) fn client_config(set: &PropertySet) -> Result<ClientConfig, Error> {
     }
     if let Some(strategy) = set.str("metadata.recovery.strategy") {
         config.rebootstrap = strategy == "rebootstrap";
+    }
+    if let Some(check) = set.bool("metadata.cluster.check.enable") {
+        config.metadata_cluster_check = check;
     }
     let mut findings = Findings::new();
     let Backoff { initial, max } = config.retry_backoff;

@@ -73,6 +73,10 @@ impl fmt::Display for HostPort {
 pub struct ClientConfig {
     /// First addresses, tried in random order; only for discovery (`bootstrap.servers`).
     pub bootstrap: Vec<HostPort>,
+    /// How long [`Cluster::connect`](crate::Cluster::connect) tries again while none of the names in `bootstrap` can
+    /// be resolved (`bootstrap.resolve.timeout.ms`, zero: not at all; KIP-909). In addition to
+    /// `default_api_timeout`.
+    pub bootstrap_resolve_timeout: Duration,
     /// Name in the brokers' logs, quotas and metrics (`client.id`, default `klamm`).
     pub client_id: String,
     /// Wait for one response; on expiry the connection is closed (`request.timeout.ms`, 30 s).
@@ -100,6 +104,9 @@ pub struct ClientConfig {
     /// The same when there has been no metadata for so long, although brokers can be reached
     /// (`metadata.recovery.rebootstrap.trigger.ms`, 5 min; KIP-1102).
     pub rebootstrap_trigger: Duration,
+    /// Whether to tell brokers of 4.4 and newer which broker of which cluster is meant, so that a connection that
+    /// ends elsewhere is noticed (`metadata.cluster.check.enable`, yes; KIP-1242). Without `rebootstrap` it is not done.
+    pub metadata_cluster_check: bool,
     /// Largest response accepted, in bytes (100 MiB).
     pub response_bytes_max: usize,
     /// TLS and SASL (`security.protocol`; neither).
@@ -120,6 +127,7 @@ impl ClientConfig {
             .collect::<Result<Vec<HostPort>, _>>()?;
         Ok(Self {
             bootstrap,
+            bootstrap_resolve_timeout: Duration::ZERO,
             client_id: "klamm".to_owned(),
             request_timeout: Duration::from_secs(30),
             default_api_timeout: Duration::from_secs(60),
@@ -137,6 +145,7 @@ impl ClientConfig {
             metadata_max_age: Duration::from_secs(300),
             rebootstrap: true,
             rebootstrap_trigger: Duration::from_secs(300),
+            metadata_cluster_check: true,
             response_bytes_max: 100 << 20,
             security: Security::default(),
             connector: Arc::new(TcpConnector::default()),

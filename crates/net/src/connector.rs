@@ -37,7 +37,8 @@ pub type Connecting<'a> = Pin<Box<dyn Future<Output = io::Result<BoxedStream>> +
 ///
 /// Called for every connection: for the addresses of `bootstrap.servers`, and for those that brokers
 /// advertise. Errors are treated as those of the operating system: the client tries again, with
-/// `reconnect.backoff.ms` and growing.
+/// `reconnect.backoff.ms` and growing. [`io::ErrorKind::NotFound`] says that a name cannot be resolved
+/// (`bootstrap.resolve.timeout.ms`).
 ///
 /// # Cancel safety
 /// The future is dropped when the time for it is up; it must leave nothing behind.
@@ -112,7 +113,9 @@ impl TcpConnector {
     async fn connect_to_any(&self, name: &HostPort, limit: Duration) -> io::Result<TcpStream> {
         let deadline = Instant::now() + limit;
         let mut resolved = Vec::new();
-        for address in tokio::net::lookup_host((name.host.as_str(), name.port)).await? {
+        let found = tokio::net::lookup_host((name.host.as_str(), name.port)).await;
+        let unresolved = |error| io::Error::new(io::ErrorKind::NotFound, error);
+        for address in found.map_err(unresolved)? {
             if !resolved.contains(&address) {
                 resolved.push(address);
             }
@@ -169,6 +172,7 @@ fn summary(mut failures: Vec<(SocketAddr, io::Error)>) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Error;
 
     fn addresses(ports: &[u16]) -> Vec<SocketAddr> {
         let address = |port: &u16| SocketAddr::from(([127, 0, 0, 1], *port));
@@ -234,6 +238,17 @@ mod tests {
             let limit = Duration::from_secs(10);
             assert!(connector.connect(&name, limit).await.is_ok());
         }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_cannot_be_resolved_is_told_as_such() {
+        let connector = TcpConnector::default();
+        // No resolver is asked for a name that cannot be one.
+        let name: HostPort = "no..name:9092".parse().unwrap();
+        let refused = connector.connect(&name, Duration::from_secs(10)).await;
+        let error = refused.err().unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound, "{error}");
+        assert!(Error::connect("no..name:9092", error).is_unresolved());
     }
 
     #[tokio::test]

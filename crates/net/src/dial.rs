@@ -9,9 +9,8 @@ use tokio::time::timeout;
 use tracing::Instrument;
 
 use crate::client_config::{ClientConfig, HostPort};
-use crate::connection::{Connection, Limits, Setup};
+use crate::connection::{Connection, Intent, Limits, Setup};
 use crate::error::Error;
-use crate::node::NodeId;
 use crate::security::SecurityLayer;
 use crate::stats::Meter;
 
@@ -22,7 +21,7 @@ const IN_FLIGHT_MAX: usize = 100;
 /// Connects to `address`, within `limit`.
 pub(crate) async fn dial(
     address: &HostPort,
-    node: Option<NodeId>,
+    intent: Option<Intent<'_>>,
     config: &ClientConfig,
     security: &SecurityLayer,
     client_id: &Arc<str>,
@@ -36,7 +35,7 @@ pub(crate) async fn dial(
         let stream = security.encrypt(stream, address, &broker).await?;
         let client_id = Arc::clone(client_id);
         let encrypted = security.has_tls();
-        let mut setup = Setup::begin(stream, broker.clone(), client_id, encrypted).await?;
+        let mut setup = Setup::begin(stream, broker.clone(), client_id, encrypted, intent).await?;
         let renewal = security.authenticate(&mut setup, address, limit).await?;
         setup.renew_by(renewal);
         let limits = Limits {
@@ -44,7 +43,7 @@ pub(crate) async fn dial(
             in_flight_max: IN_FLIGHT_MAX,
             idle_after: config.connections_max_idle,
         };
-        Ok(setup.start(node, limits, meter))
+        Ok(setup.start(intent.map(|intent| intent.node), limits, meter))
     };
     let span = tracing::debug_span!("connect", %broker);
     match timeout(limit, set_up.instrument(span)).await {

@@ -50,6 +50,19 @@ pub enum Error {
         /// What the operating system says.
         source: Arc<io::Error>,
     },
+    /// At a broker's address there is another broker, or one of another cluster (KIP-1242): the client looks for the
+    /// cluster anew.
+    #[error(
+        "{address} is not broker {node} of cluster {cluster_id} (any more); starting again from the bootstrap addresses, see that the brokers' advertised.listeners lead to them"
+    )]
+    WrongBroker {
+        /// Address where the broker should be.
+        address: String,
+        /// Broker id.
+        node: i32,
+        /// The cluster's id.
+        cluster_id: String,
+    },
     /// The peer answers, but not as a Kafka broker does.
     #[error("{address} does not speak the Kafka protocol: {reason}")]
     NotKafka {
@@ -250,6 +263,11 @@ impl Error {
         source.get_ref()?.downcast_ref::<Self>().cloned()
     }
 
+    /// Whether a name could not be resolved; see [`Connector`](crate::Connector).
+    pub(crate) fn is_unresolved(&self) -> bool {
+        matches!(self, Self::Connect { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+
     /// Whether the same call may succeed later, without anybody changing anything.
     #[must_use]
     pub fn is_retriable(&self) -> bool {
@@ -257,6 +275,7 @@ impl Error {
             Self::Tls { failure, .. } => failure.is_retriable(),
             Self::Connect { .. }
             | Self::AdvertisedAddress { .. }
+            | Self::WrongBroker { .. }
             | Self::NotKafka { .. }
             | Self::Disconnected { .. }
             | Self::RequestTimeout { .. }

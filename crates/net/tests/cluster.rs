@@ -2,13 +2,13 @@
 
 mod support;
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use klamm_net::{Broker, Cluster, Connection, HostPort, Lane, LeaderHint, NodeId};
 use klamm_testbroker::{ApiKey, ErrorCode, Fault, TestBroker, TestBrokerBuilder};
-use support::log::Log;
-use support::{InMemory, Moving, PATIENCE, WithHole, Without, config, connect, eventually};
+use support::{InMemory, Late, Moving, PATIENCE, WithHole, Without, config, connect, eventually};
 use tokio::time::{Duration, Instant};
 
 async fn start(builder: TestBrokerBuilder) -> (Arc<TestBroker>, InMemory) {
@@ -74,6 +74,28 @@ async fn a_topic_is_in_use_as_long_as_one_of_its_owners_lives() {
     let snapshot = cluster.refresh(deadline).await.unwrap();
     assert!(snapshot.topic("orders").is_some());
     assert!(snapshot.topic("bills").is_none());
+}
+
+#[tokio::test]
+async fn a_topic_that_nobody_uses_any_more_leaves_at_once_and_comes_back_when_it_is_used() {
+    let (broker, connector) = start(TestBroker::builder().topic("orders", 1)).await;
+    let cluster = connect(connector).await;
+    let deadline = Instant::now() + PATIENCE;
+    let (first, second) = (cluster.with_own_lanes(), cluster.with_own_lanes());
+    first.topic("orders", false, deadline).await.unwrap();
+    second.topic("orders", false, deadline).await.unwrap();
+    let known = || cluster.snapshot().topic("orders").is_some();
+    first.remove_topics(["orders"]);
+    assert!(known());
+    let mut snapshots = cluster.watch();
+    snapshots.borrow_and_update();
+    second.remove_topics(["orders"]);
+    assert!(snapshots.has_changed().unwrap() && !known());
+    cluster.refresh(deadline).await.unwrap();
+    assert!(!known());
+    let asked = broker.requests(ApiKey::METADATA);
+    first.topic("orders", false, deadline).await.unwrap();
+    assert!(broker.requests(ApiKey::METADATA) > asked);
 }
 
 #[tokio::test]
@@ -218,6 +240,68 @@ async fn brokers_that_send_a_client_away_or_do_not_answer_are_left_with_all_conn
     }
 }
 
+/// KIP-1242: the address of a broker has been given to one of another cluster, which says so if it is asked.
+#[tokio::test]
+async fn a_broker_of_another_cluster_is_noticed_and_the_cluster_looked_for_anew() {
+    for check in [true, false] {
+        let (old, _) = start(TestBroker::builder().topic("orders", 1).seed(1)).await;
+        let (new, _) = start(TestBroker::builder().topic("orders", 3).seed(2)).await;
+        let connector = Moving::new(&old).and_takes_over();
+        let mut config = config(connector.clone());
+        config.metadata_cluster_check = check;
+        let cluster = Cluster::connect(config).await.unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        cluster.topic("orders", false, deadline).await.unwrap();
+        let held = lane(&cluster, Lane::Fetch).await;
+        connector.lead_to(&new);
+        let connected = cluster.connection(NodeId(1), Lane::Produce, deadline).await;
+        if !check {
+            connected.unwrap();
+            continue;
+        }
+        let error = connected.unwrap_err();
+        assert!(error.is_retriable());
+        for part in [&*old.bootstrap(), "broker 1", "advertised.listeners"] {
+            assert!(error.to_string().contains(part), "{error}");
+        }
+        eventually("the new cluster's topic is known", || {
+            let snapshot = cluster.snapshot();
+            let topic = snapshot.topic("orders");
+            topic.is_some_and(|topic| topic.partitions.len() == 3)
+        })
+        .await;
+        assert!(held.is_closed());
+        assert_eq!(
+            lane(&cluster, Lane::Produce).await.address(),
+            new.bootstrap()
+        );
+    }
+}
+
+/// KIP-909: `bootstrap.resolve.timeout.ms` is for names alone.
+#[tokio::test(start_paused = true)]
+async fn names_that_are_not_known_yet_get_the_time_that_they_are_given() {
+    let seconds = Duration::from_secs;
+    for (timeout, failure, succeeds) in [
+        (seconds(0), ErrorKind::NotFound, false),
+        (seconds(3), ErrorKind::NotFound, false),
+        (seconds(10), ErrorKind::NotFound, true),
+        (seconds(10), ErrorKind::ConnectionRefused, false),
+    ] {
+        let (_broker, then) = start(TestBroker::builder()).await;
+        let began = Instant::now();
+        let mut config = config(Late {
+            until: began + seconds(5),
+            failure,
+            then,
+        });
+        config.bootstrap_resolve_timeout = timeout;
+        let connected = Cluster::connect(config).await;
+        assert_eq!(connected.is_ok(), succeeds, "{timeout:?}, {failure}");
+        assert!(began.elapsed() <= seconds(7), "{timeout:?}, {failure}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_address_that_swallows_packets_does_not_hold_up_the_others() {
     // Whichever of them a client turns to first.
@@ -229,45 +313,6 @@ async fn an_address_that_swallows_packets_does_not_hold_up_the_others() {
         Cluster::connect(config).await.unwrap();
         let waited = started.elapsed();
         assert!(waited < Duration::from_secs(1), "{waited:?}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_broker_that_is_away_is_logged_once_a_minute_and_when_it_is_back() {
-    let log = Log::default();
-    let _listening = tracing::subscriber::set_default(log.clone());
-    let (broker, _) = start(TestBroker::builder()).await;
-    let (other, _) = start(TestBroker::builder()).await;
-    let connector = Moving::new(&broker);
-    let cluster = connect(connector.clone()).await;
-    lane(&cluster, Lane::Produce).await;
-    connector.lead_to(&other);
-    let (away, mut attempts) = (Instant::now(), 0);
-    while away.elapsed() < Duration::from_secs(185) {
-        let deadline = Instant::now() + PATIENCE;
-        let refused = cluster.connection(NodeId(1), Lane::Fetch, deadline).await;
-        refused.unwrap_err();
-        attempts += 1;
-    }
-    connector.lead_to(&broker);
-    lane(&cluster, Lane::Fetch).await;
-
-    assert!(attempts > 150, "{attempts}");
-    let lines = log.lines();
-    assert_eq!(lines.len(), 5, "{attempts} attempts: {lines:#?}");
-    for line in &lines[..4] {
-        for part in [
-            "WARN",
-            "cannot connect",
-            &broker.bootstrap(),
-            "failures=",
-            "refused",
-        ] {
-            assert!(line.contains(part), "{line}");
-        }
-    }
-    for part in ["INFO", "connected again", &broker.bootstrap(), "away=18"] {
-        assert!(lines[4].contains(part), "{}", lines[4]);
     }
 }
 

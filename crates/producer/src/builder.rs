@@ -86,6 +86,13 @@ impl ProducerBuilder {
         self
     }
 
+    /// Forgets the metadata of topics that nothing has been sent to for so long (`metadata.max.idle.ms`). Default: 5 min.
+    /// The next record waits for it as the first did.
+    pub const fn metadata_max_idle(mut self, idle: Duration) -> Self {
+        self.config.metadata_max_idle = idle;
+        self
+    }
+
     /// Largest request, and largest record before compression, in bytes (`max.request.size`).
     /// Default: 1 MiB.
     pub const fn max_request_size(mut self, bytes: usize) -> Self {

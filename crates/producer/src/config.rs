@@ -48,6 +48,8 @@ pub struct ProducerConfig {
     pub buffer_memory: usize,
     /// `max.block.ms`, default 60 s.
     pub max_block: Duration,
+    /// `metadata.max.idle.ms`, default 5 min.
+    pub metadata_max_idle: Duration,
     /// `max.request.size` in bytes, default 1 MiB.
     pub max_request_size: usize,
     /// `delivery.timeout.ms`; unset it is 120 s, or linger + request timeout if that is more.
@@ -87,6 +89,7 @@ impl Default for ProducerConfig {
             batch_size: 128 << 10,
             buffer_memory: 32 << 20,
             max_block: Duration::from_secs(60),
+            metadata_max_idle: Duration::from_secs(300),
             max_request_size: 1 << 20,
             delivery_timeout: None,
             max_in_flight: 5,
@@ -146,6 +149,9 @@ impl ProducerConfig {
         );
         if let Some(linger) = properties.duration_ms("linger.ms") {
             self.linger = linger;
+        }
+        if let Some(idle) = properties.duration_ms("metadata.max.idle.ms") {
+            self.metadata_max_idle = idle;
         }
         if let Some(max_block) = properties.duration_ms("max.block.ms") {
             self.max_block = max_block;

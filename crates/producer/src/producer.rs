@@ -135,7 +135,7 @@ impl Producer {
                 }
                 Err(Refused::NoTopic) => {
                     let topic = shared.cluster.topic(record.topic, true, deadline).await?;
-                    shared.update_topic(&topic);
+                    shared.use_topic(&topic);
                     // A topic that has just been created anew ends its old queues by and by.
                     tokio::task::yield_now().await;
                 }
@@ -157,16 +157,30 @@ impl Producer {
     /// As [`send`](Self::send), but never waits. The record stays with the caller if it fails.
     ///
     /// # Errors
-    /// As for [`send`](Self::send), and [`Error::TopicNotReady`] for a topic that nothing has been
-    /// sent to yet.
+    /// As for [`send`](Self::send), and [`Error::TopicNotReady`] for a topic whose metadata is not there: nothing has
+    /// been sent to it yet, or not for `metadata.max.idle.ms`. It is then asked for.
     pub fn try_send(&self, record: Record<'_>) -> Result<Delivery, Error> {
+        let appended = self.try_send_at_once(&record);
+        let shared = &self.inner.shared;
+        let Err(Error::TopicNotReady { .. }) = appended else {
+            return appended;
+        };
+        shared.cluster.add_topics([record.topic], true);
+        match shared.cluster.snapshot().topic(record.topic) {
+            Some(topic) => shared.use_topic(topic),
+            None => return appended,
+        }
+        self.try_send_at_once(&record)
+    }
+
+    fn try_send_at_once(&self, record: &Record<'_>) -> Result<Delivery, Error> {
         let shared = &self.inner.shared;
         let appended = if shared.has_interceptors() {
-            let record = shared.intercept(&record);
+            let record = shared.intercept(record);
             let headers = record.borrowed_headers();
             shared.try_append(&record.as_record(&headers), &mut None)
         } else {
-            shared.try_append(&record, &mut None)
+            shared.try_append(record, &mut None)
         };
         appended.map_err(|refused| {
             let topic = record.topic.to_owned();

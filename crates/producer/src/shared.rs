@@ -1,6 +1,6 @@
 //! What the handles of a producer and its sender share.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use klamm_codec::ErrorCode;
 use klamm_net::{Cluster, ClusterSnapshot, Topic};
@@ -52,6 +52,10 @@ pub(crate) enum Refused {
 impl Refused {
     #[cold]
     fn no_partition(queues: &TopicQueues, partition: i32) -> Self {
+        if queues.is_asleep() {
+            // It may have more partitions by now, or be another topic.
+            return Self::NoTopic;
+        }
         Self::NoPartition(Box::new(Error::InvalidPartition {
             topic: queues.name.to_string(),
             partition,
@@ -170,12 +174,15 @@ impl Shared {
         }
     }
 
+    fn changing_topics(&self) -> MutexGuard<'_, ()> {
+        self.changing_topics
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Adds the queues of a topic, or brings them up to date.
     pub(crate) fn update_topic(&self, topic: &Topic) {
-        let _changing = self
-            .changing_topics
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let _changing = self.changing_topics();
         let known = self.topics.get(&topic.name);
         let current = known.is_some_and(|known| {
             known.id == topic.id && known.partitions.len() >= topic.partitions.len()
@@ -188,9 +195,38 @@ impl Shared {
         }
     }
 
-    /// Brings the queues of all topics up to date.
+    /// As [`update_topic`](Self::update_topic), for a topic that is to be sent to: it may have been retired.
+    pub(crate) fn use_topic(&self, topic: &Topic) {
+        {
+            let _changing = self.changing_topics();
+            let known = self.topics.get(&topic.name);
+            // The queues of a topic that has been created anew sleep for good.
+            if let Some(known) = known.filter(|known| known.id == topic.id && known.is_asleep()) {
+                self.cluster.add_topics([&*topic.name], true);
+                known.wake();
+            }
+        }
+        self.update_topic(topic);
+    }
+
+    /// Takes the topic out of use, until somebody sends to it; false if there are records for it.
+    pub(crate) fn retire_topic(&self, queues: &TopicQueues) -> bool {
+        let _changing = self.changing_topics();
+        let is_asleep = queues.fall_asleep();
+        if is_asleep {
+            self.cluster.remove_topics([&*queues.name]);
+        }
+        is_asleep
+    }
+
+    /// The topics that are in use.
+    pub(crate) fn topics_in_use(&self) -> impl Iterator<Item = &Arc<TopicQueues>> {
+        self.topics.all().filter(|queues| !queues.is_asleep())
+    }
+
+    /// Brings the queues of all topics in use up to date.
     pub(crate) fn update_topics(&self, snapshot: &ClusterSnapshot) {
-        for queues in self.topics.all() {
+        for queues in self.topics_in_use() {
             if let Some(topic) = snapshot.topic(&queues.name) {
                 self.update_topic(topic);
             }

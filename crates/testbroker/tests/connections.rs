@@ -38,7 +38,7 @@ async fn api_versions_tells_what_is_served_and_survives_unknown_versions() {
     let answer = client.receive_frame().await.unwrap();
     assert_eq!(
         answer[..],
-        [0, 0, 0, 77, 0, 35, 0, 0, 0, 1, 0, 18, 0, 0, 0, 4]
+        [0, 0, 0, 77, 0, 35, 0, 0, 0, 1, 0, 18, 0, 0, 0, 5]
     );
     assert_eq!(
         client.call(3, &request).await.error_code,

@@ -11,7 +11,7 @@ use super::features::{FeaturesSeen, FinalizedFeatures};
 use super::owner::{LaneKey, OwnerId};
 use super::reconnect::{Next, Reconnect, Report};
 use crate::client_config::{ClientConfig, HostPort};
-use crate::connection::Connection;
+use crate::connection::{Connection, Intent};
 use crate::dial::dial;
 use crate::error::Error;
 use crate::node::NodeId;
@@ -170,7 +170,7 @@ impl Pool {
     pub(crate) async fn connection(
         &self,
         address: &HostPort,
-        node: Option<NodeId>,
+        intent: Option<Intent<'_>>,
         lane: LaneKey,
         deadline: Instant,
     ) -> Result<Connection, Error> {
@@ -192,7 +192,7 @@ impl Pool {
                     return Err(error);
                 }
             };
-            let connection = self.dial(&peer, node, limit).await?;
+            let connection = self.dial(&peer, intent, limit).await?;
             *slot = Some(connection.clone());
             Ok(connection)
         };
@@ -222,14 +222,15 @@ impl Pool {
     async fn dial(
         &self,
         peer: &Peer,
-        node: Option<NodeId>,
+        intent: Option<Intent<'_>>,
         limit: Duration,
     ) -> Result<Connection, Error> {
         let started = Instant::now();
         let meter = Arc::clone(&peer.meter);
+        let node = intent.map(|intent| intent.node);
         match dial(
             &peer.address,
-            node,
+            intent,
             &self.config,
             &self.security,
             &self.client_id,

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::broker::{Lane, LaneKey, OwnerId, Pool};
 use crate::client_config::{ClientConfig, HostPort};
-use crate::connection::Connection;
+use crate::connection::{Connection, Intent};
 use crate::coordinator::Coordinators;
 use crate::error::Error;
 use crate::metadata::{
@@ -87,15 +87,16 @@ impl Inner {
             self.topics.request_refresh();
             return Err(Error::UnknownNode { node: node.0 });
         };
-        let address = &broker.address;
-        let connecting = self.pool.connection(address, Some(node), lane, deadline);
+        let (address, intent) = (&broker.address, self.intent(&snapshot, node));
+        let connecting = self.pool.connection(address, Some(intent), lane, deadline);
         tokio::pin!(connecting);
         loop {
             tokio::select! {
                 connected = &mut connecting => {
-                    if connected.is_err() {
+                    if let Err(error) = &connected {
                         // It may have moved.
                         self.topics.request_refresh();
+                        self.start_again_if_wrong(error);
                     }
                     return connected;
                 }
@@ -109,16 +110,38 @@ impl Inner {
         }
     }
 
+    /// A connection to `node`, as `snapshot` has it.
+    fn intent<'a>(&self, snapshot: &'a ClusterSnapshot, node: NodeId) -> Intent<'a> {
+        // Without a bootstrap to start again from there is nothing to do about it.
+        let is_checked = self.config.rebootstrap && self.config.metadata_cluster_check;
+        let cluster_id = snapshot.cluster_id.as_deref().filter(|_| is_checked);
+        Intent { node, cluster_id }
+    }
+
+    /// Where a broker was there is another one: what is known of the cluster is not to be trusted (KIP-1242).
+    fn start_again_if_wrong(&self, error: &Error) {
+        if matches!(error, Error::WrongBroker { .. }) {
+            self.topics.request_rebootstrap();
+        }
+    }
+
     /// A connection to a known broker, or to a bootstrap address when none of them answers.
     pub(crate) async fn any_connection(
         &self,
         lane: LaneKey,
         deadline: Instant,
     ) -> Result<Connection, Error> {
-        let brokers = self.in_turn(lane).into_iter();
+        let snapshot = self.snapshot();
+        let snapshot = &*snapshot;
+        let brokers = self.in_turn(snapshot, lane).into_iter();
         let attempts = brokers.map(|broker| async move {
-            let (address, node) = (&broker.address, Some(broker.node));
-            self.pool.connection(address, node, lane, deadline).await
+            let intent = Some(self.intent(snapshot, broker.node));
+            let connecting = self
+                .pool
+                .connection(&broker.address, intent, lane, deadline);
+            connecting
+                .await
+                .inspect_err(|error| self.start_again_if_wrong(error))
         });
         let failures = match first_success(attempts).await {
             Ok(connection) => return Ok(connection),
@@ -138,8 +161,8 @@ impl Inner {
     /// The brokers in the order in which to ask them: those with a connection, the least loaded first;
     /// then those that can be reached, as far as is known; of the others first the one whose last
     /// attempt is longest ago.
-    fn in_turn(&self, lane: LaneKey) -> Vec<Broker> {
-        let mut brokers = self.snapshot().brokers.clone();
+    fn in_turn(&self, snapshot: &ClusterSnapshot, lane: LaneKey) -> Vec<Broker> {
+        let mut brokers = snapshot.brokers.clone();
         if !brokers.is_empty() {
             let first = self.take_turn() % brokers.len();
             brokers.rotate_left(first);
@@ -165,12 +188,27 @@ impl Inner {
             .close_all("the cluster is looked for anew (metadata.recovery.strategy=rebootstrap)");
     }
 
-    /// The first answer of any bootstrap address.
-    pub(super) async fn first_answer(&self, deadline: Instant) -> Result<Answer, Error> {
-        let addresses = self.bootstrap_in_turn();
-        let attempts =
-            addresses.map(|address| async move { self.ask_bootstrap(&address, deadline).await });
-        first_success(attempts).await.map_err(last)
+    /// The first answer of any bootstrap address; names that cannot be resolved yet get the time for it (KIP-909).
+    pub(super) async fn first_answer(&self) -> Result<Answer, Error> {
+        let began = Instant::now();
+        let mut attempt = 0;
+        loop {
+            let deadline = Instant::now() + self.config.default_api_timeout;
+            let addresses = self.bootstrap_in_turn();
+            let attempts = addresses
+                .map(|address| async move { self.ask_bootstrap(&address, deadline).await });
+            let failures = match first_success(attempts).await {
+                Ok(answer) => return Ok(answer),
+                Err(failures) => failures,
+            };
+            let pause = self.config.reconnect_backoff.jittered(attempt);
+            let is_unresolved = failures.iter().all(Error::is_unresolved);
+            if !is_unresolved || began.elapsed() + pause >= self.config.bootstrap_resolve_timeout {
+                return Err(last(failures));
+            }
+            sleep(pause).await;
+            attempt += 1;
+        }
     }
 
     async fn ask_bootstrap(&self, address: &HostPort, deadline: Instant) -> Result<Answer, Error> {

@@ -35,7 +35,8 @@ pub struct Cluster {
 
 impl Cluster {
     /// Finds the cluster through its bootstrap addresses, trying each until one answers, within
-    /// `default.api.timeout.ms`.
+    /// `default.api.timeout.ms`; while none of their names can be resolved, again and again within
+    /// `bootstrap.resolve.timeout.ms` (KIP-909).
     ///
     /// # Errors
     /// The last failure of an address when all of them failed: there is no use in waiting for an
@@ -47,8 +48,7 @@ impl Cluster {
         let config = Arc::new(config);
         let security = SecurityLayer::new(config.security.clone()).await?;
         let inner = Arc::new(Inner::new(Arc::clone(&config), security));
-        let deadline = Instant::now() + config.default_api_timeout;
-        inner.publish(inner.first_answer(deadline).await?);
+        inner.publish(inner.first_answer().await?);
         let topics = Arc::clone(&inner.topics);
         let refresher = Refresher::new(Arc::downgrade(&inner), Arc::clone(&topics), config);
         let task = tokio::spawn(refresher.run());
@@ -172,6 +172,21 @@ impl Cluster {
     /// missing one may create it, if the brokers allow that (`allow.auto.create.topics`).
     pub fn add_topics<'a>(&self, names: impl IntoIterator<Item = &'a str>, auto_create: bool) {
         self.inner.topics.add(self.owner.id(), names, auto_create);
+    }
+
+    /// This handle no longer uses these topics: unless others do, they leave the metadata at once and are not
+    /// asked for any more.
+    pub fn remove_topics<'a>(&self, names: impl IntoIterator<Item = &'a str>) {
+        self.inner.topics.remove(self.owner.id(), names);
+        let in_use = |name: &str| self.inner.topics.contains(name);
+        self.inner.snapshot.send_if_modified(|snapshot| {
+            let rest = snapshot.without_unused(in_use);
+            let is_news = rest.is_some();
+            if let Some(rest) = rest {
+                *snapshot = Arc::new(rest);
+            }
+            is_news
+        });
     }
 
     /// The metadata of a topic, waiting for it until `deadline`; the topic stays in use.

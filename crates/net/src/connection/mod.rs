@@ -33,7 +33,7 @@ pub(crate) use self::driver::Limits;
 use self::hold::Hold;
 use self::in_flight::Queued;
 pub(crate) use self::renewal::Renewal;
-pub(crate) use self::setup::Setup;
+pub(crate) use self::setup::{Intent, Setup};
 use crate::error::Error;
 use crate::node::NodeId;
 use crate::stats::Meter;

@@ -3,7 +3,8 @@
 //! In order: [`Setup::begin`] asks what the peer speaks, then authentication exchanges its requests with
 //! [`SaslChannel::call`], then [`Setup::start`] hands the stream to its driver.
 //!
-//! `ApiVersions` goes out in the highest version klamm has. A broker that does not know that version
+//! `ApiVersions` goes out in the highest version klamm has: 5 to a broker that metadata told of, so that it can say
+//! that it is another one (KIP-1242), else 4. A broker that does not know that version
 //! answers with error 35 in version 0 and, since KIP-511, the versions of this very API; the request
 //! is then sent once more in the highest common one.
 //!
@@ -15,7 +16,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use klamm_codec::api::Request;
-use klamm_codec::api_versions::ApiVersions;
+use klamm_codec::api_versions::{self, ApiVersions};
 use klamm_codec::messages::{ApiVersionsRequest, StrBytes, encode_request};
 use klamm_codec::{ApiKey, ErrorCode, VersionRange, frame};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -33,6 +34,16 @@ use crate::stats::Meter;
 const PRODUCE_SINCE_2_1: i16 = 7;
 /// Largest answer accepted from a peer that has not shown to be a broker.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
+/// Who speaks, for the brokers' logs (KIP-511).
+const SOFTWARE: (&str, &str) = ("klamm", env!("CARGO_PKG_VERSION"));
+
+/// Whom a connection is meant for; nobody in particular at a bootstrap address.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Intent<'a> {
+    pub(crate) node: NodeId,
+    /// Its cluster, if the broker is to make sure of both (KIP-1242).
+    pub(crate) cluster_id: Option<&'a str>,
+}
 
 /// A byte stream to a peer that is being asked what it speaks, and who it talks to.
 pub(crate) struct Setup {
@@ -49,12 +60,13 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// Asks the peer `broker` what it speaks.
+    /// Asks the peer `broker` what it speaks, and whether it is the one that is meant.
     pub(crate) async fn begin(
         stream: BoxedStream,
         broker: String,
         client_id: Arc<str>,
         encrypted: bool,
+        intent: Option<Intent<'_>>,
     ) -> Result<Self, Error> {
         let mut setup = Self {
             encrypted,
@@ -66,7 +78,7 @@ impl Setup {
             last_correlation_id: 0,
             versions: ApiVersions::default(),
         };
-        setup.versions = setup.api_versions().await?;
+        setup.versions = setup.api_versions(intent).await?;
         Ok(setup)
     }
 
@@ -108,9 +120,15 @@ impl Setup {
         }
     }
 
-    async fn api_versions(&mut self) -> Result<ApiVersions, Error> {
+    async fn api_versions(&mut self, intent: Option<Intent<'_>>) -> Result<ApiVersions, Error> {
         let ours = ApiVersionsRequest::API.versions().expect("in the table");
-        let first = self.ask_versions(ours.max).await?;
+        let first = match intent {
+            Some(Intent {
+                node,
+                cluster_id: Some(cluster_id),
+            }) => self.ask_with_intent(node, cluster_id).await?,
+            _ => self.ask_versions(ours.max).await?,
+        };
         if first.error_code != ErrorCode::UNSUPPORTED_VERSION {
             return self.check(first);
         }
@@ -151,16 +169,47 @@ impl Setup {
         Ok(versions)
     }
 
+    async fn ask_with_intent(
+        &mut self,
+        node: NodeId,
+        cluster_id: &str,
+    ) -> Result<ApiVersions, Error> {
+        let (id, client_id) = (self.next_correlation_id(), &self.client_id);
+        let request =
+            api_versions::request_with_intent(SOFTWARE, cluster_id, node.0, id, client_id);
+        let versions = self
+            .answer(&request, api_versions::INTENT_VERSION, id)
+            .await?;
+        if versions.error_code == ErrorCode::REBOOTSTRAP_REQUIRED {
+            return Err(Error::WrongBroker {
+                address: self.broker.clone(),
+                node: node.0,
+                cluster_id: cluster_id.to_owned(),
+            });
+        }
+        Ok(versions)
+    }
+
     async fn ask_versions(&mut self, version: i16) -> Result<ApiVersions, Error> {
         let mut request = ApiVersionsRequest::default();
         if version >= 3 {
             request = request
-                .with_client_software_name(StrBytes::from_static_str("klamm"))
-                .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
+                .with_client_software_name(StrBytes::from_static_str(SOFTWARE.0))
+                .with_client_software_version(StrBytes::from_static_str(SOFTWARE.1));
         }
         let id = self.next_correlation_id();
         let bytes = encode_request(&request, version, id, &self.client_id)?;
-        let answer = self.exchange(&bytes).await;
+        self.answer(&bytes, version, id).await
+    }
+
+    /// What is answered to `request`.
+    async fn answer(
+        &mut self,
+        request: &[u8],
+        version: i16,
+        id: i32,
+    ) -> Result<ApiVersions, Error> {
+        let answer = self.exchange(request).await;
         let answer = answer.map_err(|error| self.no_answer(error))?;
         let unreadable = |error: klamm_codec::DecodeError| self.not_kafka(&error.to_string());
         if frame::correlation_id(&answer).map_err(unreadable)? != id {

@@ -63,6 +63,7 @@ pub(super) async fn begin() -> (Setup, DuplexStream) {
         "peer:1".to_owned(),
         Arc::from("test"),
         false,
+        None,
     );
     let (setup, ()) = tokio::join!(begin, serve);
     (setup.unwrap(), peer)
@@ -435,6 +436,7 @@ async fn a_broker_before_2_1_is_too_old() {
         "peer:1".to_owned(),
         Arc::from("test"),
         false,
+        None,
     );
     let serve = async {
         let (_, _, id) = read_request(&mut peer).await;
@@ -467,6 +469,7 @@ async fn a_peer_that_is_not_kafka_is_named() {
             "peer:1".to_owned(),
             Arc::from("test"),
             false,
+            None,
         );
         let serve = async move {
             read_request(&mut peer).await;

@@ -44,6 +44,8 @@ struct Wanted {
     new: BTreeSet<Arc<str>>,
     /// All of them are to be asked for.
     refresh: bool,
+    /// From the bootstrap addresses.
+    rebootstrap: bool,
     /// Why the last attempt failed.
     last_error: Option<Error>,
 }
@@ -80,6 +82,20 @@ impl TopicsInUse {
         }
     }
 
+    /// `owner` no longer uses these topics.
+    pub(crate) fn remove<'a>(&self, owner: OwnerId, names: impl IntoIterator<Item = &'a str>) {
+        self.with(|wanted| {
+            for name in names {
+                if let Some(users) = wanted.topics.get_mut(name) {
+                    users.remove(&owner);
+                    if users.is_empty() {
+                        wanted.topics.remove(name);
+                    }
+                }
+            }
+        });
+    }
+
     /// Forgets the topics that `owner` alone uses.
     pub(crate) fn forget_owner(&self, owner: OwnerId) {
         self.with(|wanted| {
@@ -102,6 +118,7 @@ impl TopicsInUse {
     fn take(&self) -> Wish {
         self.with(|wanted| {
             let is_full = std::mem::take(&mut wanted.refresh);
+            let rebootstrap = std::mem::take(&mut wanted.rebootstrap);
             let new = std::mem::take(&mut wanted.new);
             let may_create = |users: &BTreeMap<_, bool>| users.values().any(|may| *may);
             let topics = wanted.topics.iter();
@@ -109,12 +126,22 @@ impl TopicsInUse {
                 .filter(|(name, _)| is_full || new.contains(*name))
                 .map(|(name, users)| (Arc::clone(name), may_create(users)))
                 .collect();
-            Wish { topics, is_full }
+            Wish {
+                topics,
+                is_full,
+                rebootstrap,
+            }
         })
     }
 
     pub(crate) fn request_refresh(&self) {
         self.with(|wanted| wanted.refresh = true);
+        self.wake.notify_one();
+    }
+
+    /// Asks for a refresh that starts again from the bootstrap addresses.
+    pub(crate) fn request_rebootstrap(&self) {
+        self.with(|wanted| (wanted.refresh, wanted.rebootstrap) = (true, true));
         self.wake.notify_one();
     }
 
@@ -129,6 +156,8 @@ struct Wish {
     topics: Vec<(Arc<str>, bool)>,
     /// Whether those are all.
     is_full: bool,
+    /// Whether to ask at the bootstrap addresses.
+    rebootstrap: bool,
 }
 
 /// The task that keeps the snapshot fresh.
@@ -177,6 +206,9 @@ impl Refresher {
             let wish = self.topics.take();
             if wish.is_full {
                 aged = Instant::now() + self.config.metadata_max_age;
+            }
+            if wish.rebootstrap {
+                self.start_again(&cluster);
             }
             let found = self.refresh(&cluster, wish).await;
             drop(cluster);
@@ -238,9 +270,13 @@ impl Refresher {
         let is_told = error.code() == Some(ErrorCode::REBOOTSTRAP_REQUIRED);
         let is_due = self.answered.elapsed() >= self.config.rebootstrap_trigger;
         if self.config.rebootstrap && (is_told || is_due) {
-            cluster.rebootstrap();
-            self.answered = Instant::now();
+            self.start_again(cluster);
         }
+    }
+
+    fn start_again(&mut self, cluster: &Inner) {
+        cluster.rebootstrap();
+        self.answered = Instant::now();
     }
 
     async fn ask(

@@ -157,6 +157,16 @@ impl ClusterSnapshot {
         next
     }
 
+    /// The picture without the topics that are not in use any more, or `None` if there are none.
+    pub(crate) fn without_unused(&self, in_use: impl Fn(&str) -> bool) -> Option<Self> {
+        if self.topics.keys().all(|name| in_use(name)) {
+            return None;
+        }
+        let mut next = self.clone();
+        next.topics.retain(|name, _| in_use(name));
+        Some(next)
+    }
+
     /// The picture with the leaders of `hints`, or `None` if none of them is news.
     pub(crate) fn hinted(&self, hints: &[LeaderHint], endpoints: &[Broker]) -> Option<Self> {
         let mut next = self.clone();

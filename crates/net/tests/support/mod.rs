@@ -1,5 +1,7 @@
 //! A cluster in memory, whose connections are counted.
 
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
 pub(crate) mod log;
 
 use std::io;
@@ -54,12 +56,14 @@ impl Connector for InMemory {
 }
 
 /// A name that leads to one cluster after the other; the addresses of a cluster that has been left are
-/// refused, unless it [stays](Moving::and_old_ones_stay).
+/// refused, unless it [stays](Moving::and_old_ones_stay) or is [taken over](Moving::and_takes_over).
 #[derive(Clone, Debug)]
 pub(crate) struct Moving {
     broker: Arc<Mutex<Arc<TestBroker>>>,
     /// Those that can be reached by their own addresses whatever the name leads to.
     staying: Vec<Arc<TestBroker>>,
+    /// The addresses of a cluster that has been left lead to the one that the name leads to.
+    takes_over: bool,
 }
 
 impl Moving {
@@ -67,7 +71,14 @@ impl Moving {
         Self {
             broker: Arc::new(Mutex::new(Arc::clone(broker))),
             staying: Vec::new(),
+            takes_over: false,
         }
+    }
+
+    /// The next cluster gets the addresses of the one before.
+    pub(crate) fn and_takes_over(mut self) -> Self {
+        self.takes_over = true;
+        self
     }
 
     /// The first cluster can be reached by its addresses after the name has moved.
@@ -86,7 +97,7 @@ impl Moving {
 impl Connector for Moving {
     fn connect<'a>(&'a self, address: &'a HostPort, _timeout: Duration) -> Connecting<'a> {
         let current = Arc::clone(&self.broker.lock().unwrap());
-        let found = if address.host == "bootstrap" {
+        let found = if self.takes_over || address.host == "bootstrap" {
             Some(&current)
         } else {
             let mut reachable = self.staying.iter().chain([&current]);
@@ -100,11 +111,11 @@ impl Connector for Moving {
     }
 }
 
-/// Swallows what goes to the host `hole`, as a firewall does; all else goes to a cluster in memory.
+/// Swallows what goes to the host `hole`, as a firewall does; all else goes where it would without.
 #[derive(Debug)]
-pub(crate) struct WithHole(pub(crate) InMemory);
+pub(crate) struct WithHole<C>(pub(crate) C);
 
-impl Connector for WithHole {
+impl<C: Connector> Connector for WithHole<C> {
     fn connect<'a>(&'a self, address: &'a HostPort, timeout: Duration) -> Connecting<'a> {
         if address.host == "hole" {
             return Box::pin(std::future::pending());
@@ -123,6 +134,23 @@ impl Connector for Without {
             return Box::pin(async { Err(io::ErrorKind::ConnectionRefused.into()) });
         }
         self.0.connect(address, timeout)
+    }
+}
+
+/// Fails so until some time, from when on it leads to a cluster in memory.
+#[derive(Debug)]
+pub(crate) struct Late {
+    pub(crate) until: Instant,
+    pub(crate) failure: io::ErrorKind,
+    pub(crate) then: InMemory,
+}
+
+impl Connector for Late {
+    fn connect<'a>(&'a self, address: &'a HostPort, timeout: Duration) -> Connecting<'a> {
+        if Instant::now() < self.until {
+            return Box::pin(async { Err(self.failure.into()) });
+        }
+        self.then.connect(address, timeout)
     }
 }
 

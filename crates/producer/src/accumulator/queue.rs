@@ -51,6 +51,8 @@ struct State {
     signalled: bool,
     /// No record is taken any more.
     ended: bool,
+    /// No record is taken until the topic's metadata is known anew.
+    asleep: bool,
     /// The last batch was full: the next one starts with a buffer of full size.
     busy: bool,
     /// Nobody should wait for `linger.ms`: a flush, or somebody who waits for memory.
@@ -77,7 +79,7 @@ pub(crate) enum Append {
     Switch { signal: bool },
     /// So many bytes of `buffer.memory` are wanted first.
     NoMemory { wanted: usize, signal: bool },
-    /// The queue takes no more records.
+    /// The queue takes no more records, or none for now.
     Ended,
 }
 
@@ -152,7 +154,7 @@ impl PartitionQueue {
         context: &AppendContext<'_>,
     ) -> Append {
         let mut state = self.lock();
-        if state.ended {
+        if state.ended || state.asleep {
             return Append::Ended;
         }
         let fill_bytes = self.fill.bytes();
@@ -257,6 +259,21 @@ impl PartitionQueue {
         }
         state.hurry = true;
         state.signal()
+    }
+
+    /// Takes no more records until [`wake`](Self::wake); says whether it does, which it does not with something in it.
+    pub(super) fn fall_asleep(&self) -> bool {
+        let mut state = self.lock();
+        state.asleep = state.open.is_none() && state.closed.is_empty();
+        state.asleep
+    }
+
+    pub(super) fn wake(&self) {
+        self.lock().asleep = false;
+    }
+
+    pub(super) fn is_asleep(&self) -> bool {
+        self.lock().asleep
     }
 
     /// Takes no more records; gives back the batches that are left.

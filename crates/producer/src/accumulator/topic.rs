@@ -49,6 +49,25 @@ impl TopicQueues {
         self.partitions.get(usize::try_from(index).ok()?)
     }
 
+    /// Takes no more records until [`wake`](Self::wake), unless there are some; says whether it does.
+    pub(crate) fn fall_asleep(&self) -> bool {
+        let is_asleep = self.partitions.iter().all(|queue| queue.fall_asleep());
+        if !is_asleep {
+            self.wake();
+        }
+        is_asleep
+    }
+
+    pub(crate) fn wake(&self) {
+        for queue in &self.partitions {
+            queue.wake();
+        }
+    }
+
+    pub(crate) fn is_asleep(&self) -> bool {
+        self.partitions[0].is_asleep()
+    }
+
     /// The queue for `record`, and whether the sticky partitioner chose it.
     #[inline]
     pub(crate) fn choose(

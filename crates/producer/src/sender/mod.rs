@@ -6,6 +6,7 @@
 mod answer;
 mod availability;
 mod drain;
+mod idle;
 mod link;
 #[cfg(test)]
 mod model_tests;
@@ -26,6 +27,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use self::idle::IdleTopics;
 use self::link::{Answered, Links};
 use self::seal::Sealed;
 use self::state::SenderState;
@@ -46,6 +48,7 @@ enum Done {
 pub(crate) struct Sender {
     shared: Arc<Shared>,
     state: SenderState,
+    idle: IdleTopics,
     links: Links,
     tasks: JoinSet<Done>,
     connecting: BTreeSet<NodeId>,
@@ -65,6 +68,7 @@ impl Sender {
                 Arc::clone(&shared.counters),
                 shared.transaction.clone(),
             ),
+            idle: IdleTopics::new(shared.settings.config.metadata_max_idle),
             snapshots: shared.cluster.watch(),
             shared,
             links: Links::default(),
@@ -87,6 +91,7 @@ impl Sender {
             let transaction = self.coordinate(now);
             self.send(now);
             self.state.watch_brokers(now);
+            self.retire_idle_topics(now);
             self.carry_out_wishes();
             if let Some(code) = self.state.fatal() {
                 self.shared.fail(code);
@@ -124,7 +129,25 @@ impl Sender {
 
     fn next_wake(&self, now: Instant) -> Option<Instant> {
         let tick = self.state.clock_tick().map(|tick| now + tick);
-        [self.state.next_timer(), tick].into_iter().flatten().min()
+        let idle = self.idle.next_look();
+        [self.state.next_timer(), tick, idle]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Topics that nothing is sent to leave the metadata (`metadata.max.idle.ms`).
+    fn retire_idle_topics(&mut self, now: Instant) {
+        let Self {
+            shared,
+            state,
+            idle,
+            ..
+        } = self;
+        idle.look(shared.topics_in_use(), now, |topic| {
+            let mut queues = topic.partitions.iter();
+            queues.all(|queue| state.is_at_rest(queue.slot)) && shared.retire_topic(topic)
+        });
     }
 
     fn read_mail(&mut self, now: Instant) {
@@ -132,10 +155,12 @@ impl Sender {
         if !self.mail.registered.is_empty() {
             let snapshot = self.shared.cluster.snapshot();
             for queue in self.mail.registered.drain(..) {
+                self.idle.registered(now);
                 self.state.register(queue, &snapshot);
             }
         }
         for slot in self.mail.signalled.drain(..) {
+            self.idle.signalled(slot, now);
             self.state.visit(slot, now);
         }
     }

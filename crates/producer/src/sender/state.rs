@@ -207,6 +207,12 @@ impl SenderState {
         self.make_ready(slot);
     }
 
+    /// Whether nothing of the partition is on its way; its queue may have something.
+    pub(super) fn is_at_rest(&self, slot: usize) -> bool {
+        let slot = &self.slots[slot];
+        slot.timer.is_none() && slot.sequences.in_flight() == 0
+    }
+
     fn make_ready(&mut self, slot: usize) {
         let state = &mut self.slots[slot];
         let Some((node, _)) = state.leader else {

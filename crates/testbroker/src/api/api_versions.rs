@@ -1,13 +1,25 @@
 //! `ApiVersions` (KIP-35, KIP-511, KIP-584).
 
+use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::api_versions_response::{
     ApiVersion, FinalizedFeatureKey, SupportedFeatureKey,
 };
 use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
-use kafka_protocol::protocol::{Message, Request};
+use kafka_protocol::protocol::{Message, Request, VersionRange};
+use klamm_codec::api_versions::INTENT_VERSION;
+use klamm_codec::primitive::{DecodeError, Reader};
+use klamm_codec::{ApiKey, ErrorCode, frame};
 
-use super::{Call, Reply, Serve, served, text};
+use super::{Call, Disconnect, Peer, Reply, Serve, encode, run, served, text};
+use crate::shared::Shared;
+
+/// The newest version that the message crate knows.
+const PLAIN_VERSION: i16 = INTENT_VERSION - 1;
+pub(super) const VERSIONS: VersionRange = VersionRange {
+    max: INTENT_VERSION,
+    ..ApiVersionsRequest::VERSIONS
+};
 
 /// The newest level of `transaction.version` (KIP-890).
 const TRANSACTION_VERSION_MAX: i16 = 2;
@@ -49,14 +61,52 @@ impl Serve for ApiVersionsRequest {
     }
 }
 
+/// Answers a request that says whom it means: as any other, if that is this node (KIP-1242).
+pub(super) async fn answer_to_intent(
+    shared: &Shared,
+    peer: &Peer,
+    request: Bytes,
+) -> Result<Option<Bytes>, Disconnect> {
+    let (is_meant, plain) = read_intent(shared, peer, &request)
+        .map_err(|error| Disconnect::Malformed(error.to_string()))?;
+    if is_meant {
+        return run::<ApiVersionsRequest>(shared, peer, PLAIN_VERSION, plain).await;
+    }
+    shared.cluster().count_request(ApiKey::API_VERSIONS);
+    // Behind API key and version, as it is at the start of a response.
+    let correlation_id = frame::correlation_id(&request[4..]).unwrap_or_default();
+    let refusal = ApiVersionsResponse::default().with_error_code(ErrorCode::REBOOTSTRAP_REQUIRED.0);
+    encode::<ApiVersionsRequest>(&refusal, PLAIN_VERSION, correlation_id).map(Some)
+}
+
+/// Whether this node is meant, and the request without that: in version 4, which the message crate knows.
+fn read_intent(shared: &Shared, peer: &Peer, frame: &[u8]) -> Result<(bool, Bytes), DecodeError> {
+    let mut reader = Reader::new(frame);
+    reader.take(8, "request header")?;
+    reader.nullable_string(false, "client id")?;
+    reader.skip_tagged_fields()?;
+    reader.nullable_string(true, "client software name")?;
+    reader.nullable_string(true, "client software version")?;
+    let (before, after) = frame.split_at(reader.position());
+    let cluster_id = reader.nullable_string(true, "cluster id")?;
+    let node = reader.int32("node id")?;
+    let intent_bytes = reader.position() - before.len();
+    let is_meant = match cluster_id {
+        Some(cluster_id) if node >= 0 => {
+            cluster_id == shared.cluster().id.as_bytes() && node == peer.node.0
+        }
+        _ => true,
+    };
+    let mut plain = [before, &after[intent_bytes..]].concat();
+    plain[2..4].copy_from_slice(&(PLAIN_VERSION).to_be_bytes());
+    Ok((is_meant, plain.into()))
+}
+
 /// To be sent as version 0, whatever was asked for; it names only this API, as Kafka does.
 pub(super) fn unsupported_version() -> ApiVersionsResponse {
     ApiVersionsResponse::default()
         .with_error_code(ResponseError::UnsupportedVersion.code())
-        .with_api_keys(vec![version_range(
-            ApiVersionsRequest::KEY,
-            ApiVersionsRequest::VERSIONS,
-        )])
+        .with_api_keys(vec![version_range(ApiVersionsRequest::KEY, VERSIONS)])
 }
 
 fn version_range(key: i16, versions: kafka_protocol::protocol::VersionRange) -> ApiVersion {

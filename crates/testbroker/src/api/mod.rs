@@ -34,6 +34,7 @@ use kafka_protocol::protocol::{
 };
 
 use klamm_codec::ApiKey;
+use klamm_codec::api_versions::INTENT_VERSION;
 
 use crate::cluster::Cluster;
 use crate::connection::Disconnect;
@@ -119,6 +120,9 @@ pub(crate) async fn answer(
     ];
     let unsupported = Disconnect::Unsupported { api: key, version };
     match Api::try_from(key).map_err(|()| unsupported)? {
+        Api::ApiVersions if version == INTENT_VERSION => {
+            api_versions::answer_to_intent(shared, peer, frame).await
+        }
         Api::ApiVersions if !contains(ApiVersionsRequest::VERSIONS, version) => {
             // KIP-511: any client can read version 0, and learns from it what to ask.
             let correlation_id = i32::from_be_bytes([start[4], start[5], start[6], start[7]]);
@@ -186,7 +190,7 @@ fn served() -> Vec<(i16, VersionRange)> {
         of::<SyncGroupRequest>(),
         of::<DescribeGroupsRequest>(),
         of::<ListGroupsRequest>(),
-        of::<ApiVersionsRequest>(),
+        (ApiVersionsRequest::KEY, api_versions::VERSIONS),
         of::<CreateTopicsRequest>(),
         of::<DeleteTopicsRequest>(),
         of::<InitProducerIdRequest>(),

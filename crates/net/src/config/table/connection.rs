@@ -13,7 +13,7 @@ const OS_BUFFERS: &str =
 pub(super) const ROWS: &[Property] = &[
     supported("bootstrap.servers", ALL, Kind::Addresses),
     not_yet("bootstrap.controllers", ADMIN, Kind::List).accepts(&[""]),
-    not_yet("bootstrap.resolve.timeout.ms", ALL, LONG).accepts(&["0"]),
+    supported("bootstrap.resolve.timeout.ms", ALL, LONG),
     supported("client.id", ALL, Kind::Text),
     not_yet(
         "client.dns.lookup",
@@ -46,14 +46,14 @@ pub(super) const ROWS: &[Property] = &[
         .accepts(&["-1"])
         .hint(OS_BUFFERS),
     supported("metadata.max.age.ms", ALL, LONG),
-    not_yet("metadata.max.idle.ms", PRODUCER, long_from(5000)).accepts(&["300000"]),
+    supported("metadata.max.idle.ms", PRODUCER, long_from(5000)),
     supported(
         "metadata.recovery.strategy",
         ALL,
         Kind::ChoiceAnyCase(&["rebootstrap", "none"]),
     ),
     supported("metadata.recovery.rebootstrap.trigger.ms", ALL, LONG),
-    not_yet("metadata.cluster.check.enable", ALL, Kind::Bool).accepts(&["true"]),
+    supported("metadata.cluster.check.enable", ALL, Kind::Bool),
     // Telemetry is pushed only if a broker asks for it, so that not pushing honours both.
     not_yet("enable.metrics.push", ALL, Kind::Bool).accepts(&["true", "false"]),
     not_yet("interceptor.classes", PRODUCER.and(CONSUMER), Kind::List)
