@@ -6,7 +6,8 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use klamm_net::{Broker, Cluster, Connection, HostPort, Lane, LeaderHint, NodeId};
+use klamm_codec::messages::MetadataRequest;
+use klamm_net::{Broker, Cluster, Connection, HostPort, Lane, LeaderHint, NodeId, Route, Verdict};
 use klamm_testbroker::{ApiKey, ErrorCode, Fault, TestBroker, TestBrokerBuilder};
 use support::{InMemory, Late, Moving, PATIENCE, WithHole, Without, config, connect, eventually};
 use tokio::time::{Duration, Instant};
@@ -140,6 +141,45 @@ async fn a_leader_hint_is_seen_at_once_and_checked_by_a_refresh() {
     };
     cluster.leader_hints(&[hint], &[endpoint]);
     assert_eq!(cluster.snapshot().leader("orders", 0), Some(NodeId(7)));
+}
+
+/// What waits for a broker that is away, for its answer or before the next attempt, goes where metadata leads by now.
+#[tokio::test(start_paused = true)]
+async fn a_call_turns_to_the_new_leader_as_soon_as_it_is_known() {
+    for away in ["hole", "closed"] {
+        let (_broker, connector) = start(TestBroker::builder().topic("orders", 1)).await;
+        let connector = WithHole(Without(connector, "closed".parse().unwrap()));
+        let mut config = config(connector);
+        config.retry_backoff.initial = PATIENCE;
+        config.retry_backoff.max = PATIENCE;
+        let cluster = Cluster::connect(config).await.unwrap();
+        let deadline = Instant::now() + 10 * PATIENCE;
+        let topic = cluster.topic("orders", false, deadline).await.unwrap();
+        let hint = |leader, newer| LeaderHint {
+            topic: "orders".into(),
+            partition: 0,
+            leader: NodeId(leader),
+            leader_epoch: topic.partitions[0].leader_epoch + newer,
+        };
+        let endpoint = Broker {
+            node: NodeId(7),
+            address: away.parse().unwrap(),
+            rack: None,
+        };
+        cluster.leader_hints(&[hint(7, 1)], &[endpoint]);
+        let route = Route::Leader("orders".to_owned(), 0);
+        let build = |_| MetadataRequest::default();
+        let call = cluster.call(&route, deadline, build, |_| Verdict::Done);
+        let found = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            cluster.leader_hints(&[hint(1, 2)], &[]);
+            Instant::now()
+        };
+        let (answer, found) = tokio::join!(call, found);
+        answer.unwrap();
+        let waited = found.elapsed();
+        assert!(waited < Duration::from_secs(1), "{away}: {waited:?}");
+    }
 }
 
 /// Bytes of all Metadata requests so far, and their number.

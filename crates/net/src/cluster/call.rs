@@ -11,6 +11,7 @@ use crate::broker::Lane;
 use crate::connection::Connection;
 use crate::coordinator::{self, CoordinatorKind};
 use crate::error::Error;
+use crate::metadata::Broker;
 use crate::node::NodeId;
 use crate::route::{Route, Verdict};
 
@@ -34,6 +35,7 @@ impl Cluster {
     ) -> Result<R::Response, Error> {
         let mut attempt = 0;
         loop {
+            let destination = self.destination(route);
             let span = tracing::debug_span!("call", api = %R::API, ?route, attempt);
             let tried = self.attempt(route, deadline, &build, &check);
             let error = match tried.instrument(span).await {
@@ -52,8 +54,40 @@ impl Cluster {
                     last: Some(Box::new(error)),
                 });
             }
-            sleep(pause).await;
+            tracing::debug!(api = %R::API, ?route, attempt, ?pause, %error, "trying again");
+            tokio::select! {
+                () = sleep(pause) => {}
+                // The pause was for the broker that failed.
+                () = self.leads_elsewhere(route, destination.as_ref()) => {}
+            }
             attempt += 1;
+        }
+    }
+
+    /// The broker to which the metadata leads `route`; none if it does not depend on the metadata.
+    fn destination(&self, route: &Route) -> Option<Broker> {
+        let snapshot = self.snapshot();
+        let node = match route {
+            Route::Controller => snapshot.controller?,
+            Route::Node(node) => *node,
+            Route::Leader(topic, partition) => snapshot.leader(topic, *partition)?,
+            Route::Any | Route::Coordinator(..) => return None,
+        };
+        snapshot.broker(node).cloned()
+    }
+
+    /// Waits until the metadata leads `route` to another broker than `before`, or to another address of it.
+    async fn leads_elsewhere(&self, route: &Route, before: Option<&Broker>) {
+        let mut snapshots = self.watch();
+        loop {
+            snapshots.borrow_and_update();
+            let now = self.destination(route);
+            if now.is_some() && now.as_ref() != before {
+                return;
+            }
+            if snapshots.changed().await.is_err() {
+                return std::future::pending().await;
+            }
         }
     }
 
@@ -64,7 +98,7 @@ impl Cluster {
         build: &impl Fn(i16) -> R,
         check: &impl Fn(&R::Response) -> Verdict,
     ) -> Result<R::Response, Error> {
-        let connection = self.route(route, deadline).await?;
+        let connection = self.connect_or_turn(route, deadline).await?;
         let version = connection.version(R::API)?;
         let left = deadline.saturating_duration_since(Instant::now());
         let timeout = self.inner.config.request_timeout.min(left);
@@ -84,6 +118,19 @@ impl Cluster {
             Verdict::Done => Ok(response),
             Verdict::Retry(code) => Err(Error::broker(R::API, code, connection.address())),
             Verdict::Fail(code, context) => Err(Error::broker(R::API, code, context)),
+        }
+    }
+
+    /// The connection for `route`. Whoever waits for a broker that is away turns to another as soon as the metadata has
+    /// one in its place.
+    async fn connect_or_turn(&self, route: &Route, deadline: Instant) -> Result<Connection, Error> {
+        loop {
+            let destination = self.destination(route);
+            tokio::select! {
+                biased;
+                connected = self.route(route, deadline) => return connected,
+                () = self.leads_elsewhere(route, destination.as_ref()), if destination.is_some() => {}
+            }
         }
     }
 
