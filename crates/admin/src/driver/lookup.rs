@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use klamm_codec::api::Request as _;
-use klamm_codec::messages::{FindCoordinatorRequest, FindCoordinatorResponse, MetadataResponse};
+use klamm_codec::messages::MetadataResponse;
 use klamm_codec::{ApiKey, ErrorCode};
 use klamm_net::{CoordinatorKind, NodeId, Route, TopicPartition, Verdict};
 use tokio::time::Instant;
@@ -11,10 +10,7 @@ use tokio::time::Instant;
 use super::{Place, Target};
 use crate::admin::Admin;
 use crate::error::Error;
-use crate::wire::{metadata_request, node, text};
-
-/// The first version of `FindCoordinator` that asks for many keys (KIP-699).
-const BATCHED_VERSION: i16 = 4;
+use crate::wire::{metadata_request, node};
 
 /// Where keys have to be asked about.
 pub(super) struct Located<K> {
@@ -64,8 +60,7 @@ pub(super) async fn locate<K>(
         (CoordinatorKind::Group, groups),
         (CoordinatorKind::Transaction, transactions),
     ] {
-        let unknown = unknown_coordinators(admin, kind, keys, again, &mut located);
-        find_coordinators(admin, kind, unknown, deadline, &mut located).await;
+        find_coordinators(admin, kind, keys, again, deadline, &mut located).await;
     }
     located
 }
@@ -151,126 +146,37 @@ fn leaders(response: &MetadataResponse) -> HashMap<&str, Result<Leaders, ErrorCo
     topics.collect()
 }
 
-/// Those of `keys` whose coordinator the client does not know, by what is coordinated.
-fn unknown_coordinators<K>(
+async fn find_coordinators<K>(
     admin: &Admin,
     kind: CoordinatorKind,
     keys: Vec<(String, K)>,
     again: bool,
-    located: &mut Located<K>,
-) -> HashMap<String, Vec<K>> {
-    let mut unknown: HashMap<String, Vec<K>> = HashMap::new();
-    for (name, key) in keys {
-        if again {
-            admin.cluster.forget_coordinator(kind, &name);
-        }
-        match admin.cluster.known_coordinator(kind, &name) {
-            Some(node) => located.found(key, Place::Node(node)),
-            None => unknown.entry(name).or_default().push(key),
-        }
-    }
-    unknown
-}
-
-async fn find_coordinators<K>(
-    admin: &Admin,
-    kind: CoordinatorKind,
-    mut by_name: HashMap<String, Vec<K>>,
     deadline: Instant,
     located: &mut Located<K>,
 ) {
-    let mut brokers_are_new = false;
-    while !by_name.is_empty() {
-        let names: Vec<String> = by_name.keys().cloned().collect();
-        let build = |version| coordinator_request(kind, &names, version);
-        let check = |_: &FindCoordinatorResponse| Verdict::Done;
-        let called = admin.cluster.call(&Route::Any, deadline, build, check);
-        let response = match called.await {
-            Ok(response) => response,
-            Err(error) => {
-                let keys = by_name.into_values().flatten().collect();
-                located.failed.push((error.into(), keys));
-                break;
-            }
-        };
-        for (name, found) in coordinators(&names, response) {
-            let Some(keys) = by_name.remove(&name) else {
-                continue;
-            };
-            match found {
-                Ok(node) => {
-                    brokers_are_new |= admin.cluster.snapshot().broker(node).is_none();
-                    admin.cluster.remember_coordinator(kind, &name, node);
-                    for key in keys {
-                        located.found(key, Place::Node(node));
-                    }
-                }
-                Err((code, message)) => {
-                    let noun = match kind {
-                        CoordinatorKind::Group => "group",
-                        CoordinatorKind::Transaction => "transactional id",
-                    };
-                    let error = Error::Refused {
-                        api: FindCoordinatorRequest::API,
-                        what: format!("{noun} {name}"),
-                        code,
-                        message,
-                        earlier_attempt_unanswered: false,
-                    };
-                    located.failed.push((error, keys));
-                }
-            }
+    if again {
+        for (name, _) in &keys {
+            admin.cluster.forget_coordinator(kind, name);
         }
     }
-    if brokers_are_new {
-        admin.cluster.request_refresh();
+    let names: BTreeSet<String> = keys.iter().map(|(name, _)| name.clone()).collect();
+    let found = admin.cluster.coordinators(kind, names, deadline).await;
+    // Those of a lookup that failed as a whole are looked up together again.
+    let mut not_asked: Option<(Error, Vec<K>)> = None;
+    for (name, key) in keys {
+        match found.get(&name) {
+            Some(Ok(node)) => located.found(key, Place::Node(*node)),
+            // A broker's word about one group.
+            Some(Err(klamm_net::Error::Broker { api, code, context })) => {
+                let error = Error::refused(*api, context.clone(), *code);
+                located.failed.push((error, vec![key]));
+            }
+            Some(Err(error)) => {
+                let failed = not_asked.get_or_insert_with(|| (error.clone().into(), Vec::new()));
+                failed.1.push(key);
+            }
+            None => {}
+        }
     }
-}
-
-/// Before version 4 a request has room for one key: the first.
-fn coordinator_request(
-    kind: CoordinatorKind,
-    names: &[String],
-    version: i16,
-) -> FindCoordinatorRequest {
-    let mut request = FindCoordinatorRequest::default();
-    if version >= 1 {
-        request = request.with_key_type(kind.key_type());
-    }
-    if version >= BATCHED_VERSION {
-        request.with_coordinator_keys(names.iter().map(|name| text(name)).collect())
-    } else {
-        request.with_key(text(&names[0]))
-    }
-}
-
-type Coordinator = Result<NodeId, (ErrorCode, Option<String>)>;
-
-fn coordinators(names: &[String], response: FindCoordinatorResponse) -> Vec<(String, Coordinator)> {
-    let coordinator = |code: i16, message: Option<String>, node: i32| match ErrorCode(code).check()
-    {
-        Ok(()) => Ok(NodeId(node)),
-        Err(code) => Err((code, message)),
-    };
-    let text = |message: Option<klamm_codec::messages::StrBytes>| {
-        message
-            .filter(|message| !message.is_empty())
-            .map(|message| message.to_string())
-    };
-    if response.coordinators.is_empty() {
-        let message = text(response.error_message);
-        let found = coordinator(response.error_code, message, response.node_id.0);
-        return vec![(names[0].clone(), found)];
-    }
-    let found = response.coordinators.into_iter().map(|it| {
-        let found = coordinator(it.error_code, text(it.error_message), it.node_id.0);
-        (it.key.to_string(), found)
-    });
-    let mut found: HashMap<String, Coordinator> = found.collect();
-    // Whatever the answer leaves out must not be asked for without end.
-    for name in names {
-        let nobody = || Err((ErrorCode::COORDINATOR_NOT_AVAILABLE, None));
-        found.entry(name.clone()).or_insert_with(nobody);
-    }
-    found.into_iter().collect()
+    located.failed.extend(not_asked);
 }

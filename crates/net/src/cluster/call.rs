@@ -1,7 +1,6 @@
 //! Where a request goes, and the one way in which it is tried again.
 
 use klamm_codec::api::Request;
-use klamm_codec::messages::FindCoordinatorRequest;
 use klamm_codec::{ApiKey, ErrorCode};
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::Instrument;
@@ -9,10 +8,8 @@ use tracing::Instrument;
 use super::Cluster;
 use crate::broker::Lane;
 use crate::connection::Connection;
-use crate::coordinator::{self, CoordinatorKind};
 use crate::error::Error;
 use crate::metadata::Broker;
-use crate::node::NodeId;
 use crate::route::{Route, Verdict};
 
 impl Cluster {
@@ -167,55 +164,5 @@ impl Cluster {
             Route::Controller | Route::Leader(..) | Route::Node(_) => self.request_refresh(),
             Route::Any => {}
         }
-    }
-
-    /// The broker that coordinates `key`; looked up once and remembered.
-    ///
-    /// # Errors
-    /// [`Error::Broker`] without permission, [`Error::DeadlineExceeded`].
-    pub async fn coordinator(
-        &self,
-        kind: CoordinatorKind,
-        key: &str,
-        deadline: Instant,
-    ) -> Result<NodeId, Error> {
-        if let Some(node) = self.inner.coordinators.get(kind, key) {
-            return Ok(node);
-        }
-        let response = self
-            .call(
-                &Route::Any,
-                deadline,
-                |version| coordinator::request(kind, key, version),
-                |response| match coordinator::answer(response) {
-                    Ok(_) => Verdict::Done,
-                    Err(code) => Verdict::of(code, format!("{kind:?} {key}")),
-                },
-            )
-            .await?;
-        let node = coordinator::answer(&response)
-            .map_err(|code| Error::broker(FindCoordinatorRequest::API, code, key))?;
-        if self.snapshot().broker(node).is_none() {
-            self.request_refresh();
-        }
-        self.inner.coordinators.insert(kind, key, node);
-        Ok(node)
-    }
-
-    /// The broker that coordinates `key`, if it was found before and nobody has denied it since.
-    #[must_use]
-    pub fn known_coordinator(&self, kind: CoordinatorKind, key: &str) -> Option<NodeId> {
-        self.inner.coordinators.get(kind, key)
-    }
-
-    /// Remembers a coordinator that was found by other means than [`Cluster::coordinator`], such as
-    /// many of them in one request.
-    pub fn remember_coordinator(&self, kind: CoordinatorKind, key: &str, node: NodeId) {
-        self.inner.coordinators.insert(kind, key, node);
-    }
-
-    /// Forgets a coordinator that turned out to be none.
-    pub fn forget_coordinator(&self, kind: CoordinatorKind, key: &str) {
-        self.inner.coordinators.forget(kind, key);
     }
 }

@@ -4,6 +4,7 @@
 //! keeps the metadata fresh and ends with the last clone.
 
 mod call;
+mod coordinators;
 mod inner;
 
 use std::fmt;
