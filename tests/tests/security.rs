@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use klamm::config::PropertySet;
 use klamm::net::{
-    AuthenticationFailure, BearerToken, Connecting, Connector, Error as NetError, HostPort, Sasl,
-    TcpConnector, Tls, TlsFailure,
+    AuthenticationFailure, BearerToken, ClientConfig, Cluster, Connecting, Connector,
+    Error as NetError, HostPort, Lane, Sasl, TcpConnector, Tls, TlsFailure,
 };
 use klamm::{Client, Error, ErrorCode, OffsetReset, Record};
 use security::broker::{PASSWORD, SecureKafka, token};
@@ -343,6 +343,43 @@ async fn a_broker_that_cannot_be_trusted_gets_no_password_and_is_told_by_its_fau
         assert!(told, "{what}: {error:?}");
         assert_eq!(connections, 1, "{what}");
         println!("{what}: {error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_too_weak_proves_nothing() {
+    let kafka = SecureKafka::shared();
+    let builder = Client::builder(&kafka.address("WEAK")).tls(kafka.tls());
+    let (error, connections) = refused("a weak key", builder).await;
+    // To TLS a signature by a weak key is none, as one by the wrong key.
+    let expected = TlsFailure::UnknownAuthority;
+    let told = matches!(&error, NetError::Tls { failure, .. } if *failure == expected);
+    assert!(told, "{error:?}");
+    assert!(error.to_string().contains("2048 bits"), "{error}");
+    assert_eq!(connections, 1);
+}
+
+/// The name that counts is the one that is dialled: a broker that vouches for the bootstrap's name alone cannot be
+/// followed to the address that it advertises.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_advertised_address_that_the_certificate_is_not_for_is_refused() {
+    let kafka = SecureKafka::shared();
+    let advertised = kafka.address("NAMEONLY");
+    let bootstrap = advertised.replace("127.0.0.1", "localhost");
+    let mut config = ClientConfig::new(&bootstrap).unwrap();
+    config.security.tls = Some(kafka.tls());
+    config.security.sasl = Some(Sasl::plain("alice", PASSWORD));
+    let connected = within(10, "connecting", Cluster::connect(config)).await;
+    let cluster = connected.expect("the certificate is for the bootstrap's name");
+    let node = cluster.snapshot().brokers[0].node;
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let connected = cluster.connection(node, Lane::Produce, deadline).await;
+    let error = connected.unwrap_err();
+    let expected = TlsFailure::WrongHostName;
+    let told = matches!(&error, NetError::Tls { failure, broker, .. } if *failure == expected && *broker == advertised);
+    assert!(told, "{error:?}");
+    for part in ["127.0.0.1", "localhost"] {
+        assert!(error.to_string().contains(part), "{error}");
     }
 }
 

@@ -8,7 +8,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use klamm::net::Tls;
 use klamm_tests::Kafka;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PublicKeyData,
+    SignatureAlgorithm, date_time_ymd,
 };
 
 /// Alice's password with every mechanism.
@@ -88,10 +89,31 @@ fn issue(
     (certificate.pem(), key.serialize_pem())
 }
 
+/// RSA with 1024 bits, by `openssl genrsa 1024`: nothing in Rust makes such keys any more, but Java serves them.
+struct WeakKey;
+
+impl PublicKeyData for WeakKey {
+    fn der_bytes(&self) -> &[u8] {
+        include_bytes!("weak-key.public.der")
+    }
+
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        &rcgen::PKCS_RSA_SHA256
+    }
+}
+
+fn issue_for_weak_key(by: &Authority) -> (String, String) {
+    let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    let certificate = params.signed_by(&WeakKey, by).unwrap();
+    (certificate.pem(), include_str!("weak-key.pem").to_owned())
+}
+
 fn start() -> SecureKafka {
     let (ours, theirs) = (authority("ours"), authority("theirs"));
     let good = issue(&ours, &["127.0.0.1", "localhost"], |_| ());
     let other = issue(&ours, &["other.test"], |_| ());
+    let name_only = issue(&ours, &["localhost"], |_| ());
+    let weak = issue_for_weak_key(&ours);
     let expired = issue(&ours, &["127.0.0.1"], |params| {
         params.not_before = date_time_ymd(2020, 1, 1);
         params.not_after = date_time_ymd(2021, 1, 1);
@@ -105,6 +127,8 @@ fn start() -> SecureKafka {
         ("MUTUAL", "SSL"),
         ("EXPIRED", "SSL"),
         ("OTHER", "SSL"),
+        ("NAMEONLY", "SASL_SSL"),
+        ("WEAK", "SSL"),
         ("SASL", "SASL_PLAINTEXT"),
         ("SASLTLS", "SASL_SSL"),
         ("REAUTH", "SASL_PLAINTEXT"),
@@ -114,6 +138,8 @@ fn start() -> SecureKafka {
         let (chain, key) = match name {
             "EXPIRED" => &expired,
             "OTHER" => &other,
+            "NAMEONLY" => &name_only,
+            "WEAK" => &weak,
             _ => &good,
         };
         for (property, value) in [

@@ -134,7 +134,9 @@ fn certificate(error: &CertificateError) -> (TlsFailure, String) {
         ),
         E::BadSignature => (
             TlsFailure::UnknownAuthority,
-            "the broker's certificate is signed by another authority that has the name of a trusted one".to_owned(),
+            "the broker's certificate is signed by another authority that has the name of a trusted one, or a key is too \
+             weak to prove anything (RSA keys need 2048 bits)"
+                .to_owned(),
         ),
         E::Revoked => (
             TlsFailure::CertificateRevoked,

@@ -16,6 +16,8 @@ use super::provider::provider;
 use super::{Tls, TlsDialer, TlsFailure, TlsVersion};
 use crate::error::Error;
 
+mod own_config;
+
 const HOST: &str = "kafka.test";
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
@@ -331,20 +333,6 @@ async fn a_peer_that_speaks_only_tls_1_1_is_not_spoken_to() {
         assert!(told && error.to_string().contains("TLS"), "{error}");
         assert!(sent < 2000, "{sent} bytes");
     }
-}
-
-#[tokio::test]
-async fn an_own_configuration_is_used_as_it_is() {
-    let authority = authority("ours");
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(authority.der().clone()).unwrap();
-    let config = rustls::ClientConfig::builder_with_provider(provider().unwrap())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let broker = Broker::new(issue(&authority, &[HOST], |_| ()));
-    meet(&Tls::config(Arc::new(config)), &broker).await.unwrap();
 }
 
 /// A directory that is removed in the end.
