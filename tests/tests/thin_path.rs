@@ -235,7 +235,7 @@ async fn the_first_program_sees_the_same_on_old_brokers() -> Outcome {
 #[ignore = "fetches and starts many versions of Kafka; `just compat`"]
 async fn the_first_program_sees_the_same_on_every_version() -> Outcome {
     const VERSIONS: &str = "2.1.1 2.2.2 2.3.1 2.4.1 2.6.3 2.7.2 2.8.2 3.0.2 3.1.2 3.3.2 3.5.2 3.6.2 3.7.2 3.9.2 \
-        4.1.1 4.2.0 4.3.1 4.4.0";
+        4.0.2 4.1.1 4.2.0 4.3.1 4.4.0";
     let chosen = std::env::var("KLAMM_COMPAT_VERSIONS").unwrap_or_else(|_| VERSIONS.to_owned());
     let mut failed = Vec::new();
     for version in chosen.split_whitespace() {

@@ -3,22 +3,22 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use klamm::admin::{ElectionType, Error, TopicPartition};
 use klamm::{Admin, ErrorCode, NewTopic, NodeId};
 use klamm_tests::Kafka;
+use tokio::sync::{Mutex, MutexGuard};
 
 use super::{field, refused, until};
 use crate::support::{blocking, connect, within};
 
 /// Three nodes, which one test after the other has for itself.
-pub(crate) fn kafka() -> MutexGuard<'static, Kafka> {
+pub(crate) async fn kafka() -> MutexGuard<'static, Kafka> {
     static KAFKA: OnceLock<Mutex<Kafka>> = OnceLock::new();
     let start = || Mutex::new(Kafka::builder().nodes(3).start().expect("three brokers"));
-    let kafka = KAFKA.get_or_init(start);
-    kafka.lock().unwrap_or_else(PoisonError::into_inner)
+    blocking(|| KAFKA.get_or_init(start)).lock().await
 }
 
 async fn admin(kafka: &Kafka) -> Admin {
@@ -37,12 +37,8 @@ async fn replicas(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[allow(
-    clippy::await_holding_lock,
-    reason = "the cluster is this test's until it ends"
-)]
 async fn replicas_move_and_leaders_are_elected_as_kafkas_tools_see_it() {
-    let kafka = blocking(kafka);
+    let kafka = kafka().await;
     let admin = admin(&kafka).await;
     let name = kafka.unique_topic("moving");
     let [one, two, three] = [1, 2, 3].map(NodeId);
@@ -149,12 +145,8 @@ async fn replicas_move_and_leaders_are_elected_as_kafkas_tools_see_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[allow(
-    clippy::await_holding_lock,
-    reason = "the cluster is this test's until it ends"
-)]
 async fn a_move_under_way_is_what_kafkas_tool_lists_and_can_be_taken_back() {
-    let kafka = blocking(kafka);
+    let kafka = kafka().await;
     let admin = admin(&kafka).await;
     let controller = admin.describe_quorum().await.unwrap().leader.unwrap();
     // One that sleeps is registered, and never catches up.
@@ -219,12 +211,8 @@ pub(crate) const COUNT: usize = 1_000;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "long: `just admin-moves`"]
-#[allow(
-    clippy::await_holding_lock,
-    reason = "the cluster is this test's until it ends"
-)]
 async fn nothing_is_missing_or_wrong_when_coordinators_and_controllers_move() {
-    let kafka = blocking(kafka);
+    let kafka = kafka().await;
     let admin = admin(&kafka).await.timeout(Duration::from_secs(120));
     let (groups, partition) = groups_with_offsets(&kafka, &admin).await;
     for round in 0..3 {
