@@ -1,9 +1,13 @@
 //! The handle that every admin call starts from.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use klamm_net::Cluster;
 use tokio::time::Instant;
+
+use crate::client_instance::KnownInstance;
+use crate::error::Error;
 
 /// Creates, lists, describes and deletes what a cluster holds; cheap to clone.
 ///
@@ -14,6 +18,7 @@ use tokio::time::Instant;
 pub struct Admin {
     pub(crate) cluster: Cluster,
     pub(crate) retries: u32,
+    pub(crate) instance: KnownInstance,
     timeout: Duration,
 }
 
@@ -25,6 +30,7 @@ impl Admin {
         Self {
             cluster,
             retries: u32::MAX,
+            instance: KnownInstance::default(),
             timeout,
         }
     }
@@ -44,6 +50,17 @@ impl Admin {
     pub fn retries(mut self, retries: u32) -> Self {
         self.retries = retries;
         self
+    }
+
+    /// # Errors
+    /// [`Error::NeedsBrokers`] if controllers are spoken with.
+    pub(crate) fn needs_brokers(&self, what: &impl Display) -> Result<(), Error> {
+        if self.cluster.is_of_controllers() {
+            return Err(Error::NeedsBrokers {
+                what: what.to_string(),
+            });
+        }
+        Ok(())
     }
 
     /// When a call that starts now has to end.

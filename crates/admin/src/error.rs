@@ -39,6 +39,14 @@ pub enum Error {
         /// The first version that has it, with its KIP.
         since: &'static str,
     },
+    /// Controllers do not take this call; nothing was asked of them.
+    #[error(
+        "{what} is for brokers alone, and this client is connected to controllers: connect by bootstrap.servers, not by bootstrap.controllers"
+    )]
+    NeedsBrokers {
+        /// What was to be done: an API, or a call of several.
+        what: String,
+    },
     /// The arguments make no sense; nothing was asked of a broker.
     #[error("{what}: {reason}")]
     Invalid {
@@ -112,7 +120,10 @@ impl Error {
         match self {
             Self::Refused { code, .. } => code.is_retriable(),
             Self::Net(error) => error.is_retriable(),
-            Self::Unanswered { .. } | Self::Unsupported { .. } | Self::Invalid { .. } => false,
+            Self::Unanswered { .. }
+            | Self::Unsupported { .. }
+            | Self::NeedsBrokers { .. }
+            | Self::Invalid { .. } => false,
         }
     }
 
@@ -122,7 +133,10 @@ impl Error {
         match self {
             Self::Refused { code, .. } => *code == ErrorCode::REQUEST_TIMED_OUT,
             Self::Net(error) => error.is_timeout(),
-            Self::Unanswered { .. } | Self::Unsupported { .. } | Self::Invalid { .. } => false,
+            Self::Unanswered { .. }
+            | Self::Unsupported { .. }
+            | Self::NeedsBrokers { .. }
+            | Self::Invalid { .. } => false,
         }
     }
 
@@ -138,7 +152,10 @@ impl Error {
         match self {
             Self::Refused { code, .. } => Some(*code),
             Self::Net(error) => error.code(),
-            Self::Unanswered { .. } | Self::Unsupported { .. } | Self::Invalid { .. } => None,
+            Self::Unanswered { .. }
+            | Self::Unsupported { .. }
+            | Self::NeedsBrokers { .. }
+            | Self::Invalid { .. } => None,
         }
     }
 
@@ -152,7 +169,7 @@ impl Error {
                 ..
             } => *earlier_attempt_unanswered || *code == ErrorCode::REQUEST_TIMED_OUT,
             Self::Unanswered { .. } => true,
-            Self::Unsupported { .. } | Self::Invalid { .. } => false,
+            Self::Unsupported { .. } | Self::NeedsBrokers { .. } | Self::Invalid { .. } => false,
             Self::Net(error) => error.may_have_been_processed(),
         }
     }

@@ -14,6 +14,7 @@
 mod acl;
 mod admin;
 mod awaitable;
+mod client_instance;
 mod cluster;
 mod config;
 mod driver;
@@ -37,6 +38,7 @@ mod wire;
 
 pub use acl::{Acl, AclFilter, AclOperation, AclPermission, AclResourceKind, PatternKind};
 pub use admin::Admin;
+pub use client_instance::ClientInstanceId;
 pub use cluster::{
     ClusterDescription, DescribeCluster, DirectoryId, FeatureUpgrade, FeatureVersions, Features,
     Health, Quorum, QuorumListener, QuorumReplica, UpdateFeatures,

@@ -120,6 +120,7 @@ struct Alter {
 
 impl Call for Alter {
     const NOUN: &'static str = "partition";
+    const FOR_CONTROLLERS: bool = true;
     type Key = TopicPartition;
     type Value = ();
     type Request = AlterPartitionReassignmentsRequest;
@@ -179,6 +180,7 @@ impl Call for Alter {
 struct List(Option<Vec<TopicPartition>>);
 
 impl Call for List {
+    const FOR_CONTROLLERS: bool = true;
     type Key = Whole;
     type Value = BTreeMap<TopicPartition, Reassignment>;
     type Request = ListPartitionReassignmentsRequest;

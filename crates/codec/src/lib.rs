@@ -28,6 +28,7 @@ pub mod produce_request;
 #[cfg(test)]
 mod testing;
 mod throttle;
+mod unregister_controller;
 
 pub use api::{ApiKey, VersionRange};
 pub use error_code::ErrorCode;

@@ -9,6 +9,8 @@ pub use kafka_protocol::protocol::StrBytes;
 use kafka_protocol::protocol::{Decodable, HeaderVersion};
 pub use uuid::Uuid;
 
+pub use crate::unregister_controller::{UnregisterControllerRequest, UnregisterControllerResponse};
+
 use crate::api::{self, Request};
 use crate::{frame, guard};
 

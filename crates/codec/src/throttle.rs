@@ -172,6 +172,7 @@ mod tests {
             DESCRIBE_SHARE_GROUP_OFFSETS: DescribeShareGroupOffsetsResponse;
             ALTER_SHARE_GROUP_OFFSETS: AlterShareGroupOffsetsResponse;
             DELETE_SHARE_GROUP_OFFSETS: DeleteShareGroupOffsetsResponse;
+            UNREGISTER_CONTROLLER: UnregisterControllerResponse;
         };
         for api in ApiKey::ALL {
             let has_it_in_front = throttles_client_since(*api).is_some();

@@ -145,9 +145,14 @@ fn not_spoken_with(broker: &str) -> Vec<ApiKey> {
 
 #[test]
 fn every_api_that_a_broker_offers_has_a_version_that_klamm_speaks() {
-    // Offered by brokers that have a plugin to take the metrics.
-    let telemetry = [ApiKey::GET_TELEMETRY_SUBSCRIPTIONS, ApiKey::PUSH_TELEMETRY];
-    assert_eq!(not_spoken_with("4.3.1"), telemetry);
+    let not_offered = [
+        // By brokers that have a plugin to take the metrics.
+        ApiKey::GET_TELEMETRY_SUBSCRIPTIONS,
+        ApiKey::PUSH_TELEMETRY,
+        // From Kafka 4.4 on.
+        ApiKey::UNREGISTER_CONTROLLER,
+    ];
+    assert_eq!(not_spoken_with("4.3.1"), not_offered);
     let since_3_9 = not_spoken_with("3.9.2");
     assert!(since_3_9.contains(&ApiKey::SHARE_FETCH), "{since_3_9:?}");
     assert!(

@@ -71,6 +71,39 @@ impl Client {
         ClientBuilder { config }.connect().await
     }
 
+    /// An admin with connections of its own, as properties say: to brokers (`bootstrap.servers`), or to the
+    /// controllers of a `KRaft` cluster themselves (`bootstrap.controllers`; KIP-919, Kafka 3.7), which works also when
+    /// no broker does. As `Admin.create` in Java.
+    ///
+    /// Controllers take the calls about the cluster itself: describing it, its quorum and features, voters,
+    /// configurations, ACLs, reassignments; all others end with
+    /// [`NeedsBrokers`](klamm_admin::Error::NeedsBrokers).
+    ///
+    /// # Errors
+    /// [`Error::Config`] with everything that is wrong with the properties, or as [`Client::connect`];
+    /// [`WrongEndpoint`](klamm_net::Error::WrongEndpoint) if an address is a broker's where a controller was expected,
+    /// or the other way round.
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes what was opened.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # async fn show() -> Result<(), klamm::Error> {
+    /// let properties = [("bootstrap.controllers", "controller-1:9093,controller-2:9093")];
+    /// let admin = klamm::Client::connect_admin(properties).await?;
+    /// println!("{:?}", admin.describe_quorum().await?.leader);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn connect_admin<K: AsRef<str>, V: AsRef<str>>(
+        properties: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<Admin, Error> {
+        let set = PropertySet::parse(Role::Admin, properties)?;
+        let cluster = Cluster::connect(properties::client_config(&set)?).await?;
+        Ok(properties::admin(Admin::new(cluster), &set))
+    }
+
     /// A producer to be: its settings, then [`build`](ProducerBuilder::build).
     pub fn producer(&self) -> ProducerBuilder {
         ProducerBuilder::new(self.cluster.clone())
@@ -132,14 +165,7 @@ impl Client {
         properties: impl IntoIterator<Item = (K, V)>,
     ) -> Result<Admin, Error> {
         let set = PropertySet::parse(Role::Admin, properties)?;
-        let mut admin = self.admin();
-        if let Some(retries) = set.i32("retries") {
-            admin = admin.retries(u32::try_from(retries).unwrap_or(0));
-        }
-        if let Some(timeout) = set.duration_ms("default.api.timeout.ms") {
-            admin = admin.timeout(timeout);
-        }
-        Ok(admin)
+        Ok(properties::admin(self.admin(), &set))
     }
 
     /// Asks any broker for a sign of life, for `timeout` at most; gives how long it took.

@@ -3,20 +3,30 @@
 
 use std::time::Duration;
 
-use klamm_net::config::{Findings, Problem, PropertySet, checks};
-use klamm_net::{Backoff, ClientConfig, Security};
+use klamm_admin::Admin;
+use klamm_net::config::{Findings, Problem, PropertySet, Role, checks};
+use klamm_net::{Backoff, ClientConfig, EndpointType, Security};
 
 use crate::error::Error;
 
 /// The settings that `set` asks for.
 pub(crate) fn client_config(set: &PropertySet) -> Result<ClientConfig, Error> {
-    let Some(bootstrap) = set.list("bootstrap.servers") else {
-        let addresses = "host:port, several of them separated by commas";
+    let servers = set.list("bootstrap.servers");
+    let servers = servers.map(|addresses| (addresses, EndpointType::Broker));
+    // Only sets of admins have them.
+    let controllers = || set.list("bootstrap.controllers");
+    let controllers = || Some((controllers()?, EndpointType::Controller));
+    let Some((bootstrap, endpoint_type)) = servers.or_else(controllers) else {
+        let mut addresses = "host:port, several of them separated by commas".to_owned();
+        if set.role() == Role::Admin {
+            addresses.push_str("; or bootstrap.controllers");
+        }
         return Err(Error::Config(
             Problem::missing("bootstrap.servers", addresses).into(),
         ));
     };
     let mut config = ClientConfig::new(&bootstrap.join(","))?;
+    config.endpoint_type = endpoint_type;
     if let Some(client_id) = set.string("client.id") {
         config.client_id = client_id;
     }
@@ -77,11 +87,20 @@ pub(crate) fn client_config(set: &PropertySet) -> Result<ClientConfig, Error> {
     Ok(config)
 }
 
+/// `admin` with the settings of admins that `set` asks for.
+pub(crate) fn admin(mut admin: Admin, set: &PropertySet) -> Admin {
+    if let Some(retries) = set.i32("retries") {
+        admin = admin.retries(u32::try_from(retries).unwrap_or(0));
+    }
+    if let Some(timeout) = set.duration_ms("default.api.timeout.ms") {
+        admin = admin.timeout(timeout);
+    }
+    admin
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
-
-    use klamm_net::config::Role;
 
     use super::*;
 
@@ -112,6 +131,29 @@ mod tests {
         assert_eq!(config.default_api_timeout, Duration::from_secs(60));
         assert_eq!(config.connections_max_idle, None);
         assert!(!config.rebootstrap);
+    }
+
+    #[test]
+    fn an_admin_is_connected_to_brokers_or_to_controllers() {
+        let admin = |properties: &[(&str, &str)]| {
+            let properties = properties.iter().copied();
+            client_config(&PropertySet::parse(Role::Admin, properties)?)
+        };
+        let servers = ("bootstrap.servers", "a:1");
+        let controllers = ("bootstrap.controllers", "b:2");
+        let config = admin(&[controllers]).unwrap();
+        assert_eq!(config.endpoint_type, EndpointType::Controller);
+        assert_eq!(config.bootstrap[0].to_string(), "b:2");
+        let config = admin(&[servers]).unwrap();
+        assert_eq!(config.endpoint_type, EndpointType::Broker);
+        for wrong in [&[servers, controllers][..], &[]] {
+            let error = admin(wrong).unwrap_err().to_string();
+            assert!(error.contains("bootstrap.controllers"), "{error}");
+        }
+        // Nobody but an admin has to do with controllers.
+        let config = parsed(&[servers, controllers]).unwrap();
+        assert_eq!(config.endpoint_type, EndpointType::Broker);
+        parsed(&[controllers]).unwrap_err();
     }
 
     #[test]

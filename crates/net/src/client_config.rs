@@ -67,16 +67,30 @@ impl fmt::Display for HostPort {
     }
 }
 
+/// Who is at the other end of a client's connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EndpointType {
+    /// Brokers (`bootstrap.servers`).
+    #[default]
+    Broker,
+    /// The controllers of a `KRaft` cluster, which answer admins alone (`bootstrap.controllers`; KIP-919,
+    /// Kafka 3.7).
+    Controller,
+}
+
 /// How to reach a cluster, shared by every role of a client. Defaults are Java's.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ClientConfig {
-    /// First addresses, tried in random order; only for discovery (`bootstrap.servers`).
+    /// First addresses, tried in random order; only for discovery (`bootstrap.servers`, or
+    /// `bootstrap.controllers`).
     pub bootstrap: Vec<HostPort>,
     /// How long [`Cluster::connect`](crate::Cluster::connect) tries again while none of the names in `bootstrap` can
     /// be resolved (`bootstrap.resolve.timeout.ms`, zero: not at all; KIP-909). In addition to
     /// `default_api_timeout`.
     pub bootstrap_resolve_timeout: Duration,
+    /// Who is at these addresses, and is spoken with (brokers).
+    pub endpoint_type: EndpointType,
     /// Name in the brokers' logs, quotas and metrics (`client.id`, default `klamm`).
     pub client_id: String,
     /// Wait for one response; on expiry the connection is closed (`request.timeout.ms`, 30 s).
@@ -128,6 +142,7 @@ impl ClientConfig {
         Ok(Self {
             bootstrap,
             bootstrap_resolve_timeout: Duration::ZERO,
+            endpoint_type: EndpointType::default(),
             client_id: "klamm".to_owned(),
             request_timeout: Duration::from_secs(30),
             default_api_timeout: Duration::from_secs(60),

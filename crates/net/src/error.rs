@@ -71,6 +71,14 @@ pub enum Error {
         /// What it sent, or did.
         reason: String,
     },
+    /// A broker where a controller was expected, or a controller where a broker was.
+    #[error("{address} {reason}")]
+    WrongEndpoint {
+        /// Address of the peer.
+        address: String,
+        /// What it is, and what to do.
+        reason: &'static str,
+    },
     /// The security settings cannot be used, or contradict each other.
     #[error("security settings: {reason}")]
     Security {
@@ -284,6 +292,7 @@ impl Error {
             | Self::DeadlineExceeded { .. } => true,
             Self::Broker { code, .. } => code.is_retriable(),
             Self::Bootstrap { .. }
+            | Self::WrongEndpoint { .. }
             | Self::Security { .. }
             | Self::Authentication { .. }
             | Self::InvalidTopicId { .. }

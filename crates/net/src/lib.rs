@@ -33,7 +33,7 @@ mod tls;
 
 pub use backoff::Backoff;
 pub use broker::{FinalizedFeatures, Lane};
-pub use client_config::{ClientConfig, HostPort};
+pub use client_config::{ClientConfig, EndpointType, HostPort};
 pub use cluster::Cluster;
 pub use connection::{Connection, PendingResponse};
 pub use connector::{BoxedStream, ByteStream, Connecting, Connector, TcpConnector};

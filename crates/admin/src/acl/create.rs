@@ -40,6 +40,7 @@ impl Admin {
 struct Create;
 
 impl Call for Create {
+    const FOR_CONTROLLERS: bool = true;
     type Key = Acl;
     type Value = ();
     type Request = CreateAclsRequest;

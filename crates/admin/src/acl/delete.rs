@@ -43,6 +43,7 @@ impl Admin {
 struct Delete;
 
 impl Call for Delete {
+    const FOR_CONTROLLERS: bool = true;
     type Key = AclFilter;
     type Value = Results<Acl, Acl>;
     type Request = DeleteAclsRequest;

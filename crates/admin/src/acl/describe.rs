@@ -37,6 +37,7 @@ impl Admin {
 struct Describe;
 
 impl Call for Describe {
+    const FOR_CONTROLLERS: bool = true;
     type Key = AclFilter;
     type Value = Vec<Acl>;
     type Request = DescribeAclsRequest;

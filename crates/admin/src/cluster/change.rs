@@ -7,7 +7,8 @@ use klamm_codec::messages::update_features_request::FeatureUpdateKey;
 use klamm_codec::messages::{
     AddRaftVoterRequest, AddRaftVoterResponse, BrokerId, RemoveRaftVoterRequest,
     RemoveRaftVoterResponse, UnregisterBrokerRequest, UnregisterBrokerResponse,
-    UpdateFeaturesRequest, UpdateFeaturesResponse, Uuid,
+    UnregisterControllerRequest, UnregisterControllerResponse, UpdateFeaturesRequest,
+    UpdateFeaturesResponse, Uuid,
 };
 use klamm_net::NodeId;
 
@@ -74,6 +75,15 @@ impl Admin {
     /// [`Error::Refused`]: `BROKER_ID_NOT_REGISTERED`, `CLUSTER_AUTHORIZATION_FAILED`; [`Error::Net`].
     pub async fn unregister_broker(&self, node: NodeId) -> Result<(), Error> {
         drive_one(self, Unregister, node).await
+    }
+
+    /// Forgets a controller that has gone for good, and does not vote (KIP-1312, Kafka 4.4).
+    ///
+    /// # Errors
+    /// [`Error::Refused`]; [`Error::Net`], also if the brokers are older
+    /// ([`is_unsupported`](Error::is_unsupported)).
+    pub async fn unregister_controller(&self, node: NodeId) -> Result<(), Error> {
+        drive_one(self, UnregisterController, node).await
     }
 
     /// Adds a controller to those that vote (KIP-853, Kafka 3.9). With `cluster_id`, only if that is
@@ -160,6 +170,7 @@ struct Update {
 
 impl Call for Update {
     const NOUN: &'static str = "feature";
+    const FOR_CONTROLLERS: bool = true;
     type Key = String;
     type Value = ();
     type Request = UpdateFeaturesRequest;
@@ -222,6 +233,7 @@ struct Unregister;
 
 impl Call for Unregister {
     const NOUN: &'static str = "broker";
+    const FOR_CONTROLLERS: bool = true;
     type Key = NodeId;
     type Value = ();
     type Request = UnregisterBrokerRequest;
@@ -246,10 +258,41 @@ impl Call for Unregister {
     }
 }
 
+struct UnregisterController;
+
+impl Call for UnregisterController {
+    const NOUN: &'static str = "controller";
+    const FOR_CONTROLLERS: bool = true;
+    type Key = NodeId;
+    type Value = ();
+    type Request = UnregisterControllerRequest;
+
+    fn target(&self, _: &NodeId) -> Target {
+        Target::Any
+    }
+
+    fn request(&self, batch: &Batch<NodeId>) -> Result<UnregisterControllerRequest, Error> {
+        Ok(UnregisterControllerRequest::new(batch.keys[0].0))
+    }
+
+    fn read(
+        &self,
+        batch: &Batch<NodeId>,
+        response: UnregisterControllerResponse,
+        answers: &mut Answers<NodeId, ()>,
+    ) {
+        let UnregisterControllerResponse(response) = response;
+        answers.throttled(response.throttle_time_ms);
+        let (code, message) = (response.error_code, response.error_message);
+        answers.answer(batch.keys[0], code, message, || ());
+    }
+}
+
 struct AddVoter(AddRaftVoterRequest);
 
 impl Call for AddVoter {
     const NOUN: &'static str = "controller";
+    const FOR_CONTROLLERS: bool = true;
     type Key = NodeId;
     type Value = ();
     type Request = AddRaftVoterRequest;
@@ -278,6 +321,7 @@ struct RemoveVoter(RemoveRaftVoterRequest);
 
 impl Call for RemoveVoter {
     const NOUN: &'static str = "controller";
+    const FOR_CONTROLLERS: bool = true;
     type Key = NodeId;
     type Value = ();
     type Request = RemoveRaftVoterRequest;

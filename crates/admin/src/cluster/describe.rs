@@ -10,6 +10,8 @@ use crate::driver::{Answers, Batch, Call, Target, drive_one};
 use crate::error::Error;
 use crate::wire::{Whole, node, optional_text};
 
+/// The type of endpoint that controllers are, from version 1 of `DescribeCluster` on (KIP-919).
+const CONTROLLERS: i8 = 2;
 /// The first version of `DescribeCluster` that lists fenced brokers (KIP-1073).
 const FENCED_VERSION: i16 = 2;
 
@@ -21,7 +23,7 @@ pub struct ClusterDescription {
     pub cluster_id: Option<String>,
     /// The broker to send to what is the controller's; with `KRaft` any broker, which forwards it.
     pub controller: Option<NodeId>,
-    /// All brokers that take requests, by id.
+    /// All brokers that take requests, by id; the controllers, where those are spoken with.
     pub brokers: Vec<Broker>,
     /// Brokers that are registered but take no requests, if they were asked for.
     pub fenced_brokers: Vec<Broker>,
@@ -55,7 +57,10 @@ impl Admin {
     pub fn describe_cluster(&self) -> DescribeCluster {
         DescribeCluster {
             admin: self.clone(),
-            call: Describe::default(),
+            call: Describe {
+                controllers: self.cluster.is_of_controllers(),
+                ..Describe::default()
+            },
         }
     }
 }
@@ -97,11 +102,13 @@ awaitable!(DescribeCluster => ClusterDescription);
 
 #[derive(Clone, Debug, Default)]
 struct Describe {
+    controllers: bool,
     authorized_operations: bool,
     fenced_brokers: bool,
 }
 
 impl Call for Describe {
+    const FOR_CONTROLLERS: bool = true;
     type Key = Whole;
     type Value = ClusterDescription;
     type Request = DescribeClusterRequest;
@@ -111,8 +118,11 @@ impl Call for Describe {
     }
 
     fn request(&self, batch: &Batch<Whole>) -> Result<DescribeClusterRequest, Error> {
-        let request = DescribeClusterRequest::default()
+        let mut request = DescribeClusterRequest::default()
             .with_include_cluster_authorized_operations(self.authorized_operations);
+        if self.controllers {
+            request = request.with_endpoint_type(CONTROLLERS);
+        }
         if !self.fenced_brokers {
             return Ok(request);
         }

@@ -57,6 +57,7 @@ impl Admin {
 struct Describe(Target);
 
 impl Call for Describe {
+    const FOR_CONTROLLERS: bool = true;
     type Key = Whole;
     type Value = Features;
     type Request = ApiVersionsRequest;

@@ -57,6 +57,7 @@ impl Admin {
     /// # Errors
     /// [`Error::Net`] if no broker answers.
     pub async fn health(&self) -> Result<Health, Error> {
+        self.needs_brokers(&"the health of a cluster")?;
         let snapshot = self.cluster.refresh(self.deadline()).await?;
         let nodes = snapshot.brokers.iter().map(|broker| broker.node);
         let brokers = drive(self, PingEach, nodes).await?;
@@ -108,6 +109,7 @@ fn named(version: i16) -> ApiVersionsRequest {
 struct PingAny;
 
 impl Call for PingAny {
+    const FOR_CONTROLLERS: bool = true;
     type Key = Whole;
     type Value = ();
     type Request = ApiVersionsRequest;

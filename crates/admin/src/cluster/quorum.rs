@@ -72,6 +72,7 @@ impl Admin {
 struct Describe;
 
 impl Call for Describe {
+    const FOR_CONTROLLERS: bool = true;
     type Key = Whole;
     type Value = Quorum;
     type Request = DescribeQuorumRequest;

@@ -117,6 +117,7 @@ impl AlterConfigs {
     async fn run(self) -> Result<Results<ConfigResource, ()>, Error> {
         let resources: Vec<_> = self.changes.iter().map(|(it, _)| it.clone()).collect();
         let call = Alter {
+            by_controllers: self.admin.cluster.is_of_controllers(),
             changes: self.changes.into_iter().collect(),
             validate_only: self.validate_only,
         };
@@ -131,17 +132,23 @@ impl AlterConfigs {
 awaitable!(AlterConfigs => Results<ConfigResource, ()>);
 
 struct Alter {
+    by_controllers: bool,
     changes: HashMap<ConfigResource, Vec<ConfigChange>>,
     validate_only: bool,
 }
 
 impl Call for Alter {
+    const FOR_CONTROLLERS: bool = true;
     type Key = ConfigResource;
     type Value = ();
     type Request = IncrementalAlterConfigsRequest;
 
     fn target(&self, resource: &ConfigResource) -> Target {
-        resource.target()
+        match resource.kind {
+            // Of controllers the active one alters what is kept with the metadata; log levels each its own.
+            ConfigResourceKind::Broker if self.by_controllers => Target::Controller,
+            _ => resource.target(),
+        }
     }
 
     fn request(

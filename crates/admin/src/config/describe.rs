@@ -192,6 +192,7 @@ struct Describe {
 }
 
 impl Call for Describe {
+    const FOR_CONTROLLERS: bool = true;
     type Key = ConfigResource;
     type Value = Configs;
     type Request = DescribeConfigsRequest;

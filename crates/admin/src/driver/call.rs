@@ -17,11 +17,11 @@ impl<K: Clone + Display + Eq + Hash + Send + Sync + 'static> Key for K {}
 /// Where a key is answered.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Target {
-    /// Any broker.
+    /// Any broker; of controllers the active one.
     Any,
     /// The controller, or a broker that forwards to it.
     Controller,
-    /// One broker.
+    /// One broker; where controllers are spoken with, that one of them, or the active one for a broker.
     Node(NodeId),
     /// The leader of a partition.
     Leader(TopicPartition),
@@ -74,6 +74,8 @@ impl<K> Batch<K> {
 pub(crate) trait Call: Send + Sync + Sized + 'static {
     /// What a key is, as in "failed for topic orders"; empty if its own name says it.
     const NOUN: &'static str = "";
+    /// Whether the controllers of a `KRaft` cluster take it themselves (KIP-919).
+    const FOR_CONTROLLERS: bool = false;
     /// What has a result of its own.
     type Key: Key;
     /// What a successful answer about a key gives.

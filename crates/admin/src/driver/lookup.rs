@@ -41,9 +41,9 @@ pub(super) async fn locate<K>(
     let mut transactions = Vec::new();
     for (target, key) in keys {
         match target {
-            Target::Any => located.found(key, Place::Any),
-            Target::Node(node) => located.found(key, Place::Node(node)),
-            Target::Controller => {
+            Target::Any if !admin.cluster.is_of_controllers() => located.found(key, Place::Any),
+            Target::Node(node) if is_there(admin, node) => located.found(key, Place::Node(node)),
+            Target::Any | Target::Node(_) | Target::Controller => {
                 if again {
                     admin.cluster.request_refresh();
                 }
@@ -63,6 +63,11 @@ pub(super) async fn locate<K>(
         find_coordinators(admin, kind, keys, again, deadline, &mut located).await;
     }
     located
+}
+
+/// Whether a node is asked itself: controllers answer for brokers, which they do not know as nodes.
+fn is_there(admin: &Admin, node: NodeId) -> bool {
+    !admin.cluster.is_of_controllers() || admin.cluster.snapshot().broker(node).is_some()
 }
 
 async fn find_leaders<K>(

@@ -20,6 +20,8 @@ mod lookup;
 mod next;
 mod run;
 
+use klamm_codec::api::Request as _;
+
 pub(crate) use self::answers::{Answer, Answers};
 pub(crate) use self::call::{Batch, Call, Key, Target};
 use self::call::{Place, what};
@@ -32,12 +34,15 @@ use crate::results::Results;
 /// about once.
 ///
 /// # Errors
-/// Only when nothing is known about any of the keys.
+/// Only when nothing is known about any of the keys, or when controllers are spoken with that do not take the call.
 pub(crate) async fn drive<C: Call>(
     admin: &Admin,
     call: C,
     keys: impl IntoIterator<Item = C::Key>,
 ) -> Result<Results<C::Key, C::Value>, Error> {
+    if !C::FOR_CONTROLLERS {
+        admin.needs_brokers(&C::Request::API)?;
+    }
     let mut run = Run::new(admin, call);
     for key in keys {
         run.add(key);

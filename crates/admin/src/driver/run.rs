@@ -57,7 +57,9 @@ impl<C: Call> Run<C> {
         }
     }
 
-    pub(super) async fn finish(mut self) -> (Vec<C::Key>, HashMap<C::Key, Result<C::Value, Error>>) {
+    pub(super) async fn finish(
+        mut self,
+    ) -> (Vec<C::Key>, HashMap<C::Key, Result<C::Value, Error>>) {
         if !self.order.is_empty() {
             self.locate(self.order.clone(), Duration::ZERO);
         }

@@ -184,6 +184,7 @@ pub(super) static RESPONSES: &[Response] = &[
     Response { api: 90, min: 0, max: 0, flexible: true, body: &DESCRIBE_SHARE_GROUP_OFFSETS_RESPONSE_0 },
     Response { api: 91, min: 0, max: 0, flexible: true, body: &ALTER_SHARE_GROUP_OFFSETS_RESPONSE_0 },
     Response { api: 92, min: 0, max: 0, flexible: true, body: &DELETE_SHARE_GROUP_OFFSETS_RESPONSE_0 },
+    Response { api: 94, min: 0, max: 0, flexible: true, body: &UNREGISTER_CONTROLLER_RESPONSE_0 },
 ];
 
 static PRODUCE_PARTITION_PRODUCE_RESPONSE_3: Shape = Shape { name: "PartitionProduceResponse", bytes_min: 22, memory: 152, fields: &[Fixed(22)] };
@@ -582,3 +583,4 @@ static ALTER_SHARE_GROUP_OFFSETS_RESPONSE_TOPIC_0: Shape = Shape { name: "AlterS
 static ALTER_SHARE_GROUP_OFFSETS_RESPONSE_0: Shape = Shape { name: "AlterShareGroupOffsetsResponse", bytes_min: 9, memory: 88, fields: &[Fixed(6), String("ErrorMessage"), StructArray("Responses", &ALTER_SHARE_GROUP_OFFSETS_RESPONSE_TOPIC_0), Tags(&[])] };
 static DELETE_SHARE_GROUP_OFFSETS_RESPONSE_TOPIC_0: Shape = Shape { name: "DeleteShareGroupOffsetsResponseTopic", bytes_min: 21, memory: 112, fields: &[String("TopicName"), Fixed(18), String("ErrorMessage"), Tags(&[])] };
 static DELETE_SHARE_GROUP_OFFSETS_RESPONSE_0: Shape = Shape { name: "DeleteShareGroupOffsetsResponse", bytes_min: 9, memory: 88, fields: &[Fixed(6), String("ErrorMessage"), StructArray("Responses", &DELETE_SHARE_GROUP_OFFSETS_RESPONSE_TOPIC_0), Tags(&[])] };
+static UNREGISTER_CONTROLLER_RESPONSE_0: Shape = Shape { name: "UnregisterControllerResponse", bytes_min: 8, memory: 64, fields: &[Fixed(6), String("ErrorMessage"), Tags(&[])] };

@@ -214,7 +214,7 @@ impl Inner {
     async fn ask_bootstrap(&self, address: &HostPort, deadline: Instant) -> Result<Answer, Error> {
         let lane = LaneKey::new(Lane::Control, OwnerId::CLIENT);
         let connection = self.pool.connection(address, None, lane, deadline).await?;
-        metadata::ask(&connection, &[], false, self.config.request_timeout).await
+        metadata::ask(&connection, &self.config, &[], false).await
     }
 
     fn bootstrap_in_turn(&self) -> impl Iterator<Item = HostPort> {

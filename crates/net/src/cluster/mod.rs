@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout_at};
 
 pub(crate) use self::inner::Inner;
 use crate::broker::{FinalizedFeatures, Lane, Owner};
-use crate::client_config::ClientConfig;
+use crate::client_config::{ClientConfig, EndpointType};
 use crate::connection::Connection;
 use crate::error::Error;
 use crate::metadata::{Broker, ClusterSnapshot, LeaderHint, Refresher, Topic};
@@ -90,6 +90,13 @@ impl Cluster {
     #[must_use]
     pub fn config(&self) -> &ClientConfig {
         &self.inner.config
+    }
+
+    /// Whether it is the controllers of a `KRaft` cluster that are spoken with, not its brokers: then
+    /// [`ClusterSnapshot::brokers`] are the controllers, and its controller the active one of them.
+    #[must_use]
+    pub fn is_of_controllers(&self) -> bool {
+        self.inner.config.endpoint_type == EndpointType::Controller
     }
 
     /// The newest metadata; never waits.

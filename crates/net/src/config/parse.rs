@@ -50,6 +50,7 @@ pub(super) fn parse(
         values,
         warnings: Vec::new(),
     };
+    check_endpoints(&set, &mut findings);
     check_group_protocol(&set, &mut findings);
     check_transactions(&set, &mut findings);
     check_security(&set, &entries, &mut findings);
@@ -212,6 +213,20 @@ fn add_hint(text: &mut String, hint: &str) {
     if !hint.is_empty() {
         text.push_str("; ");
         text.push_str(hint);
+    }
+}
+
+fn check_endpoints(set: &PropertySet, findings: &mut Findings) {
+    if let Some(controllers) = set.list("bootstrap.controllers")
+        && set.is_set("bootstrap.servers")
+    {
+        let rule = "leave out bootstrap.servers, or this: an admin is connected either to brokers or to controllers";
+        let controllers = controllers.join(",");
+        findings.problem(Problem::conflict(
+            "bootstrap.controllers",
+            &controllers,
+            rule,
+        ));
     }
 }
 

@@ -1,5 +1,6 @@
 //! The cluster as it is now: brokers, topics in use, partition leaders.
 
+mod controllers;
 mod refresh;
 mod request;
 mod snapshot;

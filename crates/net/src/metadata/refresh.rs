@@ -14,10 +14,10 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 
-use super::request;
 use super::snapshot::{Answer, ClusterSnapshot};
+use super::{controllers, request};
 use crate::broker::{Lane, LaneKey, OwnerId};
-use crate::client_config::ClientConfig;
+use crate::client_config::{ClientConfig, EndpointType};
 use crate::cluster::Inner;
 use crate::connection::Connection;
 use crate::error::Error;
@@ -288,13 +288,7 @@ impl Refresher {
         let deadline = Instant::now() + self.config.request_timeout;
         let lane = LaneKey::new(Lane::Control, OwnerId::CLIENT);
         let connection = cluster.any_connection(lane, deadline).await?;
-        let answer = ask(
-            &connection,
-            topics,
-            auto_create,
-            self.config.request_timeout,
-        )
-        .await?;
+        let answer = ask(&connection, &self.config, topics, auto_create).await?;
         cluster.publish(answer);
         Ok(())
     }
@@ -341,13 +335,19 @@ fn same_leaders(before: &ClusterSnapshot, after: &ClusterSnapshot) -> bool {
 /// One metadata request on `connection`.
 pub(crate) async fn ask(
     connection: &Connection,
+    config: &ClientConfig,
     topics: &[Arc<str>],
     auto_create: bool,
-    timeout: Duration,
 ) -> Result<Answer, Error> {
-    let version = connection.version(MetadataRequest::API)?;
+    if config.endpoint_type == EndpointType::Controller {
+        return controllers::ask(connection, config.request_timeout).await;
+    }
+    let version = connection.version(MetadataRequest::API);
+    let version = version.map_err(|error| controllers::or_is_one(connection, error))?;
     let request = request::request(topics, auto_create, version);
-    let response = connection.request(&request, version, timeout).await?;
+    let response = connection
+        .request(&request, version, config.request_timeout)
+        .await?;
     request::answer(response)
         .map_err(|code| Error::broker(MetadataRequest::API, code, connection.address()))
 }

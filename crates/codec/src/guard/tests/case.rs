@@ -141,4 +141,5 @@ cases! {
     DescribeShareGroupOffsetsRequest,
     AlterShareGroupOffsetsRequest,
     DeleteShareGroupOffsetsRequest,
+    UnregisterControllerRequest,
 }

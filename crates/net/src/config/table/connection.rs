@@ -12,7 +12,7 @@ const OS_BUFFERS: &str =
 
 pub(super) const ROWS: &[Property] = &[
     supported("bootstrap.servers", ALL, Kind::Addresses),
-    not_yet("bootstrap.controllers", ADMIN, Kind::List).accepts(&[""]),
+    supported("bootstrap.controllers", ADMIN, Kind::Addresses),
     supported("bootstrap.resolve.timeout.ms", ALL, LONG),
     supported("client.id", ALL, Kind::Text),
     not_yet(

@@ -187,8 +187,9 @@ fn role(name: &str) -> Role {
 
 /// Defaults of Java's that klamm refuses or has not, each for a reason of the configuration reference.
 const REFUSED: &[&str] = &[
-    // Empty for Java's admin, which may have bootstrap.controllers instead.
+    // Java's admin has one of them, and the other one empty.
     "bootstrap.servers",
+    "bootstrap.controllers",
     // The operating system's size, which is klamm's default, is not a number.
     "receive.buffer.bytes",
     "send.buffer.bytes",
