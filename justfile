@@ -94,13 +94,18 @@ model-transactions cases="100000":
 bench-peers *arguments:
     cargo run --release --package klamm-benches --bin peers -- {{ arguments }}
 
-# 1,000 topics and the offsets of 1,000 groups while controllers are killed: nothing missing, nothing wrong.
+# 1,000 topics and the offsets of 1,000 groups while controllers are killed: nothing missing, nothing wrong. Also an
+# unclean election, and an admin of controllers whose active one goes.
 admin-moves:
-    cargo test --package klamm-tests --test admin -- --ignored --nocapture nothing_is_missing
+    cargo test --package klamm-tests --test admin -- --ignored --nocapture --test-threads 1 nothing_is_missing unclean_election
 
 # The same work by klamm's admin and by Java's in turn: milliseconds and requests.
 admin-beside-java:
     cargo test --package klamm-tests --test admin -- --ignored --nocapture beside_javas_admin
+
+# The command moves replicas and leaders between three nodes.
+command-on-three-nodes:
+    cargo test --package klamm-cli --test real_kafka -- --ignored --nocapture
 
 # Admin calls on Kafka 2.4, 2.8 and 3.5; fetches each once.
 admin-old:

@@ -36,6 +36,7 @@ pub struct KafkaBuilder {
     format_arguments: Vec<String>,
     java_options: Vec<String>,
     proxied: bool,
+    dynamic_quorum: bool,
 }
 
 impl KafkaBuilder {
@@ -48,6 +49,7 @@ impl KafkaBuilder {
             format_arguments: Vec::new(),
             java_options: vec!["-Xmx1g".to_owned()],
             proxied: false,
+            dynamic_quorum: false,
         }
     }
 
@@ -80,6 +82,12 @@ impl KafkaBuilder {
     pub fn proxied(mut self) -> Self {
         self.proxied = true;
         self.listener(PROXIED, PLAINTEXT)
+    }
+
+    /// Voters of the quorum can be added and removed (KIP-853; from Kafka 3.9 on); by default they are fixed.
+    pub fn dynamic_quorum(mut self) -> Self {
+        self.dynamic_quorum = true;
+        self
     }
 
     /// Arguments for `StorageTool format`, such as `--add-scram …` or `--feature transaction.version=1`.
@@ -140,13 +148,27 @@ impl KafkaBuilder {
         let ports: Vec<&[u16]> = ports.chunks(per_node).collect();
 
         let mut common = broker_defaults(self.nodes);
+        // With the ids of their directories; of a fixed quorum there are none to be formatted with.
+        let mut voters = Vec::new();
         if kraft {
-            let voters: Vec<String> = (1..)
-                .zip(&ports)
-                .map(|(id, ports)| format!("{id}@127.0.0.1:{}", ports[0]))
+            let addresses: Vec<String> = ports
+                .iter()
+                .map(|ports| format!("127.0.0.1:{}", ports[0]))
                 .collect();
             common.set("process.roles", "broker,controller");
-            common.set("controller.quorum.voters", voters.join(","));
+            if self.dynamic_quorum {
+                common.set("controller.quorum.bootstrap.servers", addresses.join(","));
+                voters = (1..)
+                    .zip(&addresses)
+                    .map(|(id, address)| format!("{id}@{address}:{}", random_id()))
+                    .collect();
+            } else {
+                let fixed: Vec<String> = (1..)
+                    .zip(&addresses)
+                    .map(|(id, address)| format!("{id}@{address}"))
+                    .collect();
+                common.set("controller.quorum.voters", fixed.join(","));
+            }
             common.set("controller.listener.names", CONTROLLER);
         } else {
             // A killed broker is gone for the others after this time.
@@ -164,7 +186,7 @@ impl KafkaBuilder {
         });
         let nodes: Vec<Node> = nodes.collect::<Result<_>>()?;
         let zookeeper = if kraft {
-            self.format(jars, &run_dir)?;
+            self.format(jars, &run_dir, &voters)?;
             None
         } else {
             Some(ZooKeeper::start(jars, &run_dir, *zookeeper_port)?)
@@ -202,11 +224,6 @@ impl KafkaBuilder {
                 advertised: proxy.filter(|_| name == PROXIED).map_or(*port, Proxy::port),
             })
             .collect();
-        let ports = all
-            .iter()
-            .map(|listener| (listener.name.clone(), listener.port))
-            .collect();
-
         let mut properties = common.clone();
         if jars.version().has_kraft() {
             all.push(Listener {
@@ -219,6 +236,10 @@ impl KafkaBuilder {
         } else {
             properties.set("broker.id", id);
         }
+        let ports = all
+            .iter()
+            .map(|listener| (listener.name.clone(), listener.port))
+            .collect();
         properties.set_all(&listeners(&all));
         properties.set("log.dirs", folder.join("data").display());
         properties.set_all(&self.properties);
@@ -246,8 +267,8 @@ impl KafkaBuilder {
     }
 
     /// Formats the storage of all nodes, all at once: each takes a JVM more than a second.
-    fn format(&self, jars: &Jars, run_dir: &RunDir) -> Result<()> {
-        let cluster_id = cluster_id();
+    fn format(&self, jars: &Jars, run_dir: &RunDir, voters: &[String]) -> Result<()> {
+        let cluster_id = random_id();
         let mut running = Vec::new();
         for id in 1..=self.nodes {
             let folder = run_dir.folder(&format!("node-{id}"))?;
@@ -258,6 +279,9 @@ impl KafkaBuilder {
             );
             command.extend(["format", "-t", &cluster_id, "-c"].map(OsString::from));
             command.push(folder.join("server.properties").into_os_string());
+            if !voters.is_empty() {
+                command.extend(["--initial-controllers", &voters.join(",")].map(OsString::from));
+            }
             command.extend(self.format_arguments.iter().map(OsString::from));
             let streams = Streams {
                 input: "/dev/null".as_ref(),
@@ -286,9 +310,9 @@ impl KafkaBuilder {
     }
 }
 
-/// A new cluster id: 16 random bytes in URL-safe base64. Two clusters never share one, so a broker that dials a port
-/// which once belonged to another cluster is told so.
-fn cluster_id() -> String {
+/// A new id, of a cluster or a directory: 16 random bytes in URL-safe base64. Two clusters never share one, so a broker
+/// that dials a port which once belonged to another cluster is told so.
+fn random_id() -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     // Not a dash in front, which the tool would take for an option; the last sign carries two bits only.
     let middle = (0..20).map(|_| char::from(ALPHABET[(random() % 64) as usize]));

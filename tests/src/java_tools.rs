@@ -14,7 +14,8 @@ const SOURCE: &str = include_str!("../java/Tools.java");
 #[must_use = "nothing runs before `run`"]
 pub struct JavaTools {
     jars: Jars,
-    bootstrap: String,
+    /// The option and its value.
+    bootstrap: [String; 2],
     lines: Vec<String>,
 }
 
@@ -28,18 +29,19 @@ pub struct Printed {
 }
 
 impl JavaTools {
-    pub(crate) fn new(jars: &Jars, bootstrap: String) -> Self {
+    pub(crate) fn new(jars: &Jars, bootstrap: [&str; 2]) -> Self {
         Self {
             jars: jars.clone(),
-            bootstrap,
+            bootstrap: bootstrap.map(str::to_owned),
             lines: Vec::new(),
         }
     }
 
     /// Adds a tool by its class, with arguments separated by blanks; the address of the cluster comes by
-    /// itself (`--bootstrap-server`).
+    /// itself.
     pub fn tool(mut self, class: &str, arguments: &str) -> Self {
-        let mut words = vec![class, "--bootstrap-server", &self.bootstrap];
+        let [option, address] = &self.bootstrap;
+        let mut words = vec![class, option, address];
         words.extend(arguments.split_whitespace());
         self.lines.push(words.join("\t"));
         self

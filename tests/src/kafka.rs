@@ -205,6 +205,14 @@ impl Kafka {
         addresses.join(",")
     }
 
+    /// `host:port` of every controller, joined with commas.
+    ///
+    /// # Panics
+    /// The cluster has `ZooKeeper` instead.
+    pub fn controllers(&self) -> String {
+        self.bootstrap_of(crate::properties::CONTROLLER)
+    }
+
     /// `host:port` of every broker's proxy, see [`KafkaBuilder::proxied`].
     ///
     /// # Panics
@@ -280,7 +288,7 @@ impl Kafka {
     /// # Errors
     /// The jars can't be had.
     pub fn java_tools(&self) -> Result<JavaTools> {
-        java_tools(self.bootstrap())
+        java_tools(&self.bootstrap())
     }
 
     /// As [`java_tools`](Self::java_tools), told of one broker alone: for when others sleep, which Java waits for
@@ -289,7 +297,20 @@ impl Kafka {
     /// # Errors
     /// The jars can't be had.
     pub fn java_tools_at(&self, node: &Node) -> Result<JavaTools> {
-        java_tools(format!("127.0.0.1:{}", node.port()))
+        java_tools(&format!("127.0.0.1:{}", node.port()))
+    }
+
+    /// As [`java_tools`](Self::java_tools), told of the controllers (`--bootstrap-controller`; KIP-919).
+    ///
+    /// # Errors
+    /// The jars can't be had.
+    pub fn java_tools_at_controllers(&self) -> Result<JavaTools> {
+        let jars = Jars::of(DEFAULT_VERSION.parse()?)?;
+        let controllers = self.controllers();
+        Ok(JavaTools::new(
+            &jars,
+            ["--bootstrap-controller", &controllers],
+        ))
     }
 
     /// The directory with everybody's logs.
@@ -305,7 +326,7 @@ impl Kafka {
     }
 }
 
-fn java_tools(bootstrap: String) -> Result<JavaTools> {
+fn java_tools(bootstrap: &str) -> Result<JavaTools> {
     let jars = Jars::of(DEFAULT_VERSION.parse()?)?;
-    Ok(JavaTools::new(&jars, bootstrap))
+    Ok(JavaTools::new(&jars, ["--bootstrap-server", bootstrap]))
 }

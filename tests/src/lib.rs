@@ -30,6 +30,7 @@
 mod builder;
 mod deadline;
 mod error;
+mod hanging;
 mod jars;
 mod java_oracle;
 mod java_tools;

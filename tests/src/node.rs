@@ -28,7 +28,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct NodePlan {
     pub(crate) id: i32,
     pub(crate) folder: PathBuf,
-    /// By listener name, without the controller's.
+    /// By listener name; the plaintext listener's is the first.
     pub(crate) ports: Mutex<Vec<(String, u16)>>,
     pub(crate) command: Vec<OsString>,
 }

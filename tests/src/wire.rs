@@ -1,12 +1,13 @@
-//! Three requests, written by hand, that tell whether a broker answers.
+//! Requests written by hand: three that tell whether a broker answers, and one that no client would send.
 //!
-//! Owns: `ApiVersions` v0, `Metadata` v1 and `CreateTopics` v2, the oldest that brokers from 2.1 to 4.4 all accept, on one
+//! Owns: `ApiVersions` v0, `Metadata` v1, `CreateTopics` v2 and `Produce` v3, the oldest that brokers from 2.1 to 4.4 all accept, on one
 //! connection per call. Does not: serve as a client; what it can't read is an error and the caller asks again.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
+const API_PRODUCE: i16 = 0;
 const API_METADATA: i16 = 3;
 const API_API_VERSIONS: i16 = 18;
 const API_CREATE_TOPICS: i16 = 19;
@@ -105,6 +106,34 @@ pub(crate) fn create_topic(
         (0, _) => Ok(()),
         (code, message) => Err(invalid(&format!("error code {code}: {message}"))),
     }
+}
+
+/// Writes a batch of a transaction; gives the error code.
+pub(crate) fn produce(
+    port: u16,
+    transactional_id: &str,
+    topic: &str,
+    partition: i32,
+    batch: &[u8],
+) -> io::Result<i16> {
+    let mut body = Vec::new();
+    put_string(&mut body, transactional_id);
+    body.extend((-1_i16).to_be_bytes()); // acks
+    body.extend(10_000_i32.to_be_bytes()); // timeout
+    body.extend(1_i32.to_be_bytes());
+    put_string(&mut body, topic);
+    body.extend(1_i32.to_be_bytes());
+    body.extend(partition.to_be_bytes());
+    body.extend((batch.len() as i32).to_be_bytes());
+    body.extend(batch);
+    let response = call(port, API_PRODUCE, 3, &body)?;
+
+    let mut reader = Reader(&response);
+    reader.i32()?; // one topic
+    reader.string()?;
+    reader.i32()?; // one partition
+    reader.i32()?;
+    reader.i16()
 }
 
 /// Sends one request and gives the body of the response.

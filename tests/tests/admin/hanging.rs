@@ -1,60 +1,16 @@
 //! A transaction that hangs: open in a partition, and known to no coordinator.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-use bytes::Bytes;
 use klamm::admin::{
     ConfigChange, ConfigResource, HangingTransaction, IsolationLevel, OffsetSpec, TopicPartition,
 };
-use klamm::net::{ClientConfig, Cluster, Lane};
-use klamm::{Admin, ErrorCode, NodeId};
-use klamm_codec::batch::{BatchBuilder, ProducerIdentity};
-use klamm_codec::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use klamm_codec::messages::{ProduceRequest, StrBytes, TopicName, TransactionalId};
-use tokio::time::Instant;
+use klamm::{Admin, NodeId};
 
 use super::{admin, kafka, tools, until};
+use crate::support::blocking;
 
 const TRANSACTIONS: &str = "org.apache.kafka.tools.TransactionsCommand";
-/// The newest version of `Produce` that does not itself add the partition to the transaction (KIP-890).
-const OLD_VERSION: i16 = 9;
 /// Of no coordinator's making.
 const PRODUCER_ID: i64 = 4_711_000;
-
-/// Writes a record of a transaction that was never begun, an hour ago; gives the error code.
-async fn write(cluster: &Cluster, partition: &TopicPartition) -> ErrorCode {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    let an_hour_ago = i64::try_from(now.as_millis()).unwrap() - 3_600_000;
-    let mut batch = BatchBuilder::new(Vec::new());
-    batch.append(an_hour_ago, None, Some(b"lost"), &[]);
-    let identity = ProducerIdentity {
-        producer_id: PRODUCER_ID,
-        producer_epoch: 0,
-        base_sequence: 0,
-    };
-    let batch: Bytes = batch.seal(identity, true, None).unwrap().bytes;
-    let text = |text: &str| StrBytes::from_string(text.to_owned());
-    let data = PartitionProduceData::default()
-        .with_index(partition.partition)
-        .with_records(Some(batch));
-    let topic = TopicProduceData::default()
-        .with_name(TopicName(text(&partition.topic)))
-        .with_partition_data(vec![data]);
-    let request = ProduceRequest::default()
-        .with_transactional_id(Some(TransactionalId(text("ghost"))))
-        .with_acks(-1)
-        .with_timeout_ms(10_000)
-        .with_topic_data(vec![topic]);
-    let node = NodeId(kafka().node(0).id());
-    let limit = Duration::from_secs(20);
-    let connection = cluster.connection(node, Lane::Produce, Instant::now() + limit);
-    let connection = connection.await.unwrap();
-    let response = connection
-        .request(&request, OLD_VERSION, limit)
-        .await
-        .unwrap();
-    ErrorCode(response.responses[0].partition_responses[0].error_code)
-}
 
 /// Where whoever reads only what is committed comes to an end.
 async fn end_of_the_committed(admin: &Admin, partition: &TopicPartition) -> i64 {
@@ -69,8 +25,6 @@ async fn a_transaction_that_hangs_is_found_and_aborted_and_readers_go_on() {
     let admin = admin().await;
     let topic = kafka().create_topic("hung", 1).unwrap();
     let partition = TopicPartition::new(topic.as_str(), 0);
-    let cluster = Cluster::connect(ClientConfig::new(&kafka().bootstrap()).unwrap());
-    let cluster = cluster.await.unwrap();
     // Brokers ask the coordinator before they write, unless told not to, and before they had KIP-890.
     let broker = ConfigResource::broker(NodeId(kafka().node(0).id()));
     let verification = "transaction.partition.verification.enable";
@@ -78,7 +32,9 @@ async fn a_transaction_that_hangs_is_found_and_aborted_and_readers_go_on() {
     let altered = admin.alter_configs([(broker.clone(), off)]).await.unwrap();
     altered.all().unwrap();
     until("a record that nobody asks about", || async {
-        write(&cluster, &partition).await.is_none().then_some(())
+        let node = kafka().node(0);
+        let written = blocking(|| node.hang_transaction(&topic, 0, PRODUCER_ID));
+        written.unwrap().then_some(())
     })
     .await;
     let on = vec![ConfigChange::delete(verification)];

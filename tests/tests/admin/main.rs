@@ -9,6 +9,7 @@ mod support;
 mod beside_java;
 mod cluster;
 mod configs;
+mod controllers;
 mod groups;
 mod hanging;
 mod helpers;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use klamm::admin::{ElectionType, Error, TopicPartition};
+use klamm::admin::{DirectoryId, ElectionType, Error, TopicPartition};
 use klamm::{Admin, ErrorCode, NewTopic, NodeId};
 use klamm_tests::Kafka;
 use tokio::sync::{Mutex, MutexGuard};
@@ -17,15 +17,18 @@ use crate::support::{blocking, connect, within};
 /// Three nodes, which one test after the other has for itself.
 pub(crate) async fn kafka() -> MutexGuard<'static, Kafka> {
     static KAFKA: OnceLock<Mutex<Kafka>> = OnceLock::new();
-    let start = || Mutex::new(Kafka::builder().nodes(3).start().expect("three brokers"));
+    let start = || {
+        let kafka = Kafka::builder().nodes(3).dynamic_quorum().start();
+        Mutex::new(kafka.expect("three brokers"))
+    };
     blocking(|| KAFKA.get_or_init(start)).lock().await
 }
 
-async fn admin(kafka: &Kafka) -> Admin {
+pub(crate) async fn admin(kafka: &Kafka) -> Admin {
     connect(&kafka.bootstrap()).await.admin()
 }
 
-async fn replicas(
+pub(crate) async fn replicas(
     admin: &Admin,
     partition: &TopicPartition,
 ) -> (Option<NodeId>, Vec<NodeId>, usize) {
@@ -202,6 +205,121 @@ async fn a_move_under_way_is_what_kafkas_tool_lists_and_can_be_taken_back() {
         "{line} is not in {}",
         printed[0].text
     );
+    admin.delete_topics([name]).await.unwrap().all().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn voters_go_and_come_back_as_kafkas_tool_sees_it() {
+    let kafka = kafka().await;
+    let admin = admin(&kafka).await;
+    let before = admin.describe_quorum().await.unwrap();
+    let cluster = admin.describe_cluster().await.unwrap().cluster_id;
+    let cluster = cluster.as_deref();
+    let voter = before
+        .voters
+        .iter()
+        .find(|voter| Some(voter.node) != before.leader)
+        .unwrap();
+    let listeners = before.listeners.iter();
+    let listeners: Vec<_> = listeners
+        .filter(|it| it.node == voter.node)
+        .cloned()
+        .collect();
+    let printed = || {
+        let class = "org.apache.kafka.tools.MetadataQuorumCommand";
+        let printed = blocking(|| {
+            let tools = kafka.java_tools().unwrap();
+            tools.tool(class, "describe --replication").run().unwrap()
+        });
+        // Node, directory, offsets and times, and last what it is.
+        let rows = printed[0].text.lines().map(str::to_owned);
+        let id = voter.node.to_string();
+        let row = rows.map(|row| {
+            row.split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        });
+        let mut rows = row.filter(|row| row.first() == Some(&id));
+        let row = rows.next().unwrap_or_else(|| panic!("{}", printed[0].text));
+        (row[1].clone(), row.last().unwrap().clone())
+    };
+    let directory = voter.directory.to_string();
+
+    let twice = admin.add_raft_voter(cluster, voter.node, voter.directory, &listeners);
+    assert_eq!(refused(twice.await), ErrorCode::DUPLICATE_VOTER);
+    let odd = admin.remove_raft_voter(cluster, voter.node, DirectoryId([7; 16]));
+    assert_eq!(refused(odd.await), ErrorCode::VOTER_NOT_FOUND);
+    let other = admin.remove_raft_voter(Some("another"), voter.node, voter.directory);
+    assert_eq!(refused(other.await), ErrorCode::INCONSISTENT_CLUSTER_ID);
+
+    let removed = admin.remove_raft_voter(cluster, voter.node, voter.directory);
+    removed.await.unwrap();
+    until("two voters and one who looks on", || async {
+        let quorum = admin.describe_quorum().await.ok()?;
+        let looks_on = quorum.observers.iter().any(|it| it.node == voter.node);
+        (quorum.voters.len() == 2 && looks_on).then_some(())
+    })
+    .await;
+    assert_eq!(printed(), (directory.clone(), "Observer".to_owned()));
+    let gone = admin.remove_raft_voter(cluster, voter.node, voter.directory);
+    assert_eq!(refused(gone.await), ErrorCode::VOTER_NOT_FOUND);
+
+    let added = admin.add_raft_voter(cluster, voter.node, voter.directory, &listeners);
+    added.await.unwrap();
+    until("three voters", || async {
+        let quorum = admin.describe_quorum().await.ok()?;
+        (quorum.voters.len() == 3).then_some(())
+    })
+    .await;
+    assert_eq!(printed(), (directory, "Follower".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "long: `just admin-moves`"]
+async fn an_unclean_election_gives_a_leader_to_whoever_has_none() {
+    let kafka = kafka().await;
+    let admin = admin(&kafka).await;
+    let controller = admin.describe_quorum().await.unwrap().leader.unwrap();
+    // Neither of them the controller: it has to go on.
+    let first = NodeId(controller.0 % 3 + 1);
+    let second = NodeId(6 - controller.0 - first.0);
+    let name = kafka.unique_topic("lost");
+    let topic = NewTopic::new(&name)
+        .assignments([vec![first, second]])
+        .config("min.insync.replicas", "1");
+    admin.create_topics([topic]).await.unwrap().all().unwrap();
+    let partition = TopicPartition::new(name.as_str(), 0);
+    let state = |what: &'static str, leader: Option<NodeId>, caught_up: usize| {
+        let (admin, partition) = (&admin, &partition);
+        until(what, move || async move {
+            let described = admin.describe_topics([&*partition.topic]).await.ok()?;
+            let topic = described.all().ok()?.remove(0);
+            let it = &topic.partitions[0];
+            let so = it.leader == leader && it.in_sync_replicas.len() == caught_up;
+            so.then_some(())
+        })
+    };
+    state("both replicas", Some(first), 2).await;
+    let [sleeping, dead] = [second, first].map(|node| kafka.broker(node.0).unwrap());
+    sleeping.pause().unwrap();
+    state("the second out of sync", Some(first), 1).await;
+    // With it goes the only replica that has all records.
+    dead.kill().unwrap();
+    sleeping.resume().unwrap();
+    state("no leader", None, 1).await;
+
+    let preferred = admin.elect_leaders(ElectionType::Preferred, [partition.clone()]);
+    let refusal = refused(preferred.await.unwrap().all());
+    assert_eq!(refusal, ErrorCode::PREFERRED_LEADER_NOT_AVAILABLE);
+    let unclean = admin.elect_leaders(ElectionType::Unclean, [partition.clone()]);
+    unclean.await.unwrap().all().unwrap();
+    state("the second as leader", Some(second), 1).await;
+    let again = admin.elect_leaders(ElectionType::Unclean, [partition.clone()]);
+    let refusal = refused(again.await.unwrap().all());
+    assert_eq!(refusal, ErrorCode::ELECTION_NOT_NEEDED);
+    dead.start().unwrap();
+    blocking(|| kafka.wait_until_ready().unwrap());
+    state("both replicas again", Some(second), 2).await;
     admin.delete_topics([name]).await.unwrap().all().unwrap();
 }
 
