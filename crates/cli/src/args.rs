@@ -64,6 +64,14 @@ pub(crate) struct ClusterArgs {
         value_name = "HOST:PORT"
     )]
     pub(crate) bootstrap_server: Option<String>,
+    /// Addresses of controllers instead of brokers, for what those take themselves: cluster, configs, acls, reassign
+    #[arg(
+        long,
+        global = true,
+        value_name = "HOST:PORT",
+        conflicts_with = "bootstrap_server"
+    )]
+    pub(crate) bootstrap_controller: Option<String>,
     /// A properties file, as those of Java's and librdkafka's clients
     #[arg(short = 'F', long, global = true, value_name = "FILE")]
     pub(crate) config_file: Option<PathBuf>,

@@ -94,7 +94,7 @@ impl From<klamm::Error> for Failure {
         use klamm::{Error, admin, consumer, producer};
         match error {
             Error::Config(_)
-            | Error::Admin(admin::Error::Invalid { .. })
+            | Error::Admin(admin::Error::Invalid { .. } | admin::Error::NeedsBrokers { .. })
             | Error::Producer(producer::Error::Config(_))
             | Error::Consumer(consumer::Error::Config(_)) => Self::Usage(error.to_string()),
             Error::Admin(error) => Self::Failed(explain(&error)),

@@ -25,7 +25,7 @@ pub(crate) struct LagArgs {
     /// Look again and again, until Ctrl-C
     #[arg(short, long)]
     watch: bool,
-    /// Pause between looks
+    /// Pause between looks, such as 500ms or 2s
     #[arg(short = 'n', long, value_name = "DURATION", default_value = "2s", value_parser = time::interval)]
     interval: Duration,
     /// End after so many looks

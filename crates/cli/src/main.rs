@@ -23,6 +23,7 @@ mod partitions;
 mod perf;
 mod place;
 mod produce;
+mod progress;
 mod quotas;
 mod reassign;
 mod records;

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, Subcommand};
-use indicatif::{ProgressBar, ProgressStyle};
 use klamm::{Admin, NodeId, TopicPartition};
 use serde_json::Value;
 
@@ -13,34 +12,35 @@ use crate::confirm::confirm;
 use crate::failure::{Failure, note};
 use crate::output::{Output, Report, counted, row};
 use crate::partitions::{self, Partitions};
-use crate::session;
+use crate::{progress, session};
 
 /// Pause between looks at what is under way.
 const LOOK: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ReassignCommand {
-    /// What is under way (as without a command)
+    /// Moves that are under way (as without a command)
     List,
     /// Move partitions to other brokers
     Start(StartArgs),
-    /// Leave partitions where they were before
+    /// Take moves back that are under way: partitions stay where they were
     Cancel(CancelArgs),
 }
 
 #[derive(Args, Debug)]
 #[command(group = ArgGroup::new("plan").required(true).args(["partitions", "file"]))]
 pub(crate) struct StartArgs {
-    /// Topics, or some of their partitions, to go to the brokers of --to
+    /// Topics, or some of their partitions, such as orders or orders:0,2; they go to the brokers of --to
     #[arg(value_name = "TOPIC[:0,2,4-6]", requires = "to")]
     partitions: Vec<Partitions>,
-    /// The brokers, the preferred leader first; it moves on by one with each partition
+    /// Ids of the brokers that shall have the replicas. The first of them is the preferred leader of the first
+    /// partition, the second that of the next, and so on
     #[arg(long, value_name = "ID,ID,...", value_delimiter = ',')]
     to: Vec<i32>,
     /// A plan as kafka-reassign-partitions.sh reads it
     #[arg(long, value_name = "FILE", conflicts_with = "to")]
     file: Option<PathBuf>,
-    /// Wait until it is over
+    /// Wait until all replicas are where they should be
     #[arg(short, long)]
     wait: bool,
     #[command(flatten)]
@@ -160,12 +160,7 @@ fn parse_plan(text: &str) -> Result<Plan, String> {
 }
 
 async fn wait(admin: &Admin, partitions: &[TopicPartition]) -> Result<(), Failure> {
-    let bar = ProgressBar::new(partitions.len() as u64);
-    if let Ok(style) =
-        ProgressStyle::with_template("{bar:40} {pos}/{len} partitions moved, {elapsed}")
-    {
-        bar.set_style(style);
-    }
+    let bar = progress::bar(Some(partitions.len() as u64), "partitions moved");
     loop {
         let left = admin.list_reassignments(Some(partitions)).await?.len();
         bar.set_position((partitions.len() - left.min(partitions.len())) as u64);

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::output::{Output, Report, counted, row};
 use crate::partitions::{self, Partitions};
 use crate::place::{self, Place};
-use crate::session;
+use crate::{progress, session};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RecordsCommand {
@@ -57,8 +57,11 @@ async fn delete(admin: &Admin, args: DeleteArgs, out: &Output) -> Result<(), Fai
     confirm(args.consent, &what).await?;
     let mut asked: Vec<_> = befores.into_iter().collect();
     asked.sort();
+    let under_way = progress::spinner(what);
+    let deleted = admin.delete_records(asked).await;
+    drop(under_way);
     let mut report = Report::new(out);
-    for (partition, result) in admin.delete_records(asked).await? {
+    for (partition, result) in deleted? {
         let mut row = row!(topic: &*partition.topic, partition: partition.partition);
         match result {
             Ok(first) => {

@@ -72,13 +72,13 @@ impl Session {
     }
 }
 
-/// An admin, ready for use.
+/// An admin, ready for use: of brokers, or of controllers.
 pub(crate) async fn admin(cluster: ClusterArgs) -> Result<Admin, Failure> {
-    let session = Session::open(cluster, Role::Admin, Vec::new()).await?;
-    Ok(session.client.admin())
+    let properties = properties(cluster, Role::Admin, Vec::new())?;
+    Ok(Client::connect_admin(borrowed(&properties)).await?)
 }
 
-/// What the command line, the environment and the file say together, checked; later ones win.
+/// What the command line, the environment and the file say together, checked; what is closer wins.
 pub(crate) fn properties(
     cluster: ClusterArgs,
     role: Role,
@@ -90,27 +90,31 @@ pub(crate) fn properties(
     match cluster.config_file {
         // What is named with the command wins over what lies around.
         Some(file) => {
-            properties.extend(bootstrap);
-            add_file(&mut properties, &file)?;
+            add(&mut properties, bootstrap);
+            add(&mut properties, read_file(&file)?);
         }
         None => {
             if let Some(file) = variable(CONFIG_VARIABLE) {
-                add_file(&mut properties, Path::new(&file))?;
+                add(&mut properties, read_file(Path::new(&file))?);
             }
-            properties.extend(bootstrap);
+            add(&mut properties, bootstrap);
         }
     }
-    properties.extend(own);
-    properties.extend(cluster.security.properties(&properties)?);
+    add(&mut properties, own);
+    let security = cluster.security.properties(&properties)?;
+    add(&mut properties, security);
     let named = cluster.properties.clone();
-    properties.extend(cluster.properties);
-    let bootstrap = cluster.bootstrap_server;
-    properties.extend(bootstrap.map(|it| ("bootstrap.servers".to_owned(), it)));
-    // librdkafka's name for it would not be seen behind the default.
-    if let Some(at) = properties.iter().rposition(|(name, _)| is_bootstrap(name)) {
-        let (_, addresses) = properties[at].clone();
-        properties.retain(|(name, _)| !is_bootstrap(name));
-        properties.push(("bootstrap.servers".to_owned(), addresses));
+    add(&mut properties, cluster.properties);
+    let servers = cluster.bootstrap_server;
+    let servers = servers.map(|it| ("bootstrap.servers".to_owned(), it));
+    let controllers = cluster.bootstrap_controller;
+    let controllers = controllers.map(|it| ("bootstrap.controllers".to_owned(), it));
+    add(&mut properties, servers.into_iter().chain(controllers));
+    let mut bootstraps = properties.iter().filter(|(name, _)| is_bootstrap(name));
+    if role != Role::Admin && bootstraps.all(|(name, _)| name == "bootstrap.controllers") {
+        return Err(Failure::Usage(
+            "controllers do not take this command: give brokers (--bootstrap-server)".to_owned(),
+        ));
     }
     let set = PropertySet::parse(role, borrowed(&properties))?;
     for warning in set.warnings() {
@@ -125,11 +129,24 @@ pub(crate) fn properties(
     Ok(properties)
 }
 
-fn is_bootstrap(name: &str) -> bool {
-    matches!(name, "bootstrap.servers" | "metadata.broker.list")
+/// Adds what is closer: where it says where the cluster is, what was said before does not count.
+fn add(properties: &mut Vec<(String, String)>, closer: impl IntoIterator<Item = (String, String)>) {
+    let closer: Vec<_> = closer.into_iter().collect();
+    if closer.iter().any(|(name, _)| is_bootstrap(name)) {
+        properties.retain(|(name, _)| !is_bootstrap(name));
+    }
+    properties.extend(closer);
 }
 
-fn add_file(properties: &mut Vec<(String, String)>, file: &Path) -> Result<(), Failure> {
+/// The last is librdkafka's.
+fn is_bootstrap(name: &str) -> bool {
+    matches!(
+        name,
+        "bootstrap.servers" | "bootstrap.controllers" | "metadata.broker.list"
+    )
+}
+
+fn read_file(file: &Path) -> Result<Vec<(String, String)>, Failure> {
     let shown = file.display();
     let unreadable = |error: &dyn Display| Failure::Usage(format!("cannot read {shown}: {error}"));
     let opened = File::open(file).map_err(|error| unreadable(&error))?;
@@ -139,8 +156,7 @@ fn add_file(properties: &mut Vec<(String, String)>, file: &Path) -> Result<(), F
     if read as u64 > FILE_BYTES_MAX {
         return Err(unreadable(&"it is too large for a properties file"));
     }
-    properties.extend(PropertySet::read_file_text(&text).map_err(|error| unreadable(&error))?);
-    Ok(())
+    PropertySet::read_file_text(&text).map_err(|error| unreadable(&error))
 }
 
 pub(crate) fn borrowed(properties: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {

@@ -18,7 +18,7 @@ use crate::{session, time};
 pub(crate) enum TransactionsCommand {
     /// Every transactional id with its state (as without a command)
     List(ListArgs),
-    /// What transactions are about and since when
+    /// State, producer, start and partitions of transactions
     Describe {
         /// Transactional ids
         #[arg(required = true, value_name = "ID")]
@@ -46,17 +46,18 @@ pub(crate) struct HangingArgs {
     /// Topics, or some of their partitions
     #[arg(required = true, value_name = "TOPIC[:0,2,4-6]")]
     partitions: Vec<Partitions>,
-    /// How old at least; transaction.max.timeout.ms of the brokers and some more
+    /// Only those that are older, such as 30m; more than transaction.max.timeout.ms of the brokers, as what is younger
+    /// may still end by itself
     #[arg(long, value_name = "DURATION", value_parser = time::duration, default_value = "20m")]
     longer_than: Duration,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct AbortArgs {
-    /// The partition, such as orders:0
+    /// The partition that it hangs in, such as orders:0
     #[arg(value_name = "TOPIC:NUMBER")]
     partition: Partitions,
-    /// Offset at which the transaction begins, as hanging shows it
+    /// Offset at which the transaction begins, as klamm transactions hanging shows it
     #[arg(long, value_name = "OFFSET")]
     start_offset: i64,
     #[command(flatten)]

@@ -36,7 +36,7 @@ pub(crate) struct SetArgs {
     /// SCRAM-SHA-256 or SCRAM-SHA-512
     #[arg(long, default_value = "SCRAM-SHA-512")]
     mechanism: ScramMechanism,
-    /// Rounds of hashing, from 4096 to 16384
+    /// Rounds of hashing, from 4096 to 16384 [default: 4096]
     #[arg(long)]
     iterations: Option<u32>,
     /// A file whose first line is the password [default: standard input]

@@ -15,8 +15,10 @@ const ACLS: &str = "org.apache.kafka.tools.AclCommand";
 
 const AUTHORIZER: &str = "org.apache.kafka.metadata.authorizer.StandardAuthorizer";
 
-/// The command, at a broker.
+/// The command, at a broker or a controller.
 struct Klamm {
+    /// The option that says where.
+    option: &'static str,
     bootstrap: String,
 }
 
@@ -27,10 +29,17 @@ struct Ended {
 }
 
 impl Klamm {
+    fn at(bootstrap: String) -> Self {
+        Self {
+            option: "-b",
+            bootstrap,
+        }
+    }
+
     fn run(&self, line: &str, input: &str) -> Ended {
         let mut child = Command::new(env!("CARGO_BIN_EXE_klamm"))
             .args(line.split_whitespace())
-            .args(["-b", &self.bootstrap])
+            .args([self.option, &self.bootstrap])
             .env_remove("KLAMM_BOOTSTRAP")
             .env_remove("KLAMM_CONFIG")
             .stdin(Stdio::piped())
@@ -113,13 +122,13 @@ fn until(what: &str, mut look: impl FnMut() -> bool) {
 #[test]
 fn a_days_work() {
     let kafka = started();
-    let klamm = Klamm {
-        bootstrap: kafka.bootstrap(),
-    };
+    let klamm = Klamm::at(kafka.bootstrap());
     records_and_groups(&kafka, &klamm);
     configs_and_records(&kafka, &klamm);
     transactions_shares_and_moves(&kafka, &klamm);
+    hanging(&kafka, &klamm);
     security(&kafka, &klamm);
+    controllers(&kafka, &klamm);
     cluster(&klamm);
 }
 
@@ -294,6 +303,61 @@ fn transactions_shares_and_moves(kafka: &Kafka, klamm: &Klamm) {
     klamm.does("elect --all --unclean --yes", "");
 }
 
+/// A transaction that hangs holds up whoever reads what is committed, is found, and is aborted.
+fn hanging(kafka: &Kafka, klamm: &Klamm) {
+    const PRODUCER_ID: i64 = 4_711_000;
+    let verification = "broker 1 transaction.partition.verification.enable";
+    klamm.does("topics create hung -p 1", "");
+    klamm.does("produce hung", "before\n");
+    klamm.does(&format!("configs set {verification}=false"), "");
+    until("a record of nobody's transaction is taken", || {
+        let node = kafka.node(0);
+        node.hang_transaction("hung", 0, PRODUCER_ID).unwrap()
+    });
+    klamm.does(&format!("configs delete {verification}"), "");
+    klamm.does("produce hung", "behind\n");
+    let committed = "consume hung -e -X isolation.level=read_committed";
+    assert_eq!(klamm.does(committed, ""), "before\n");
+
+    let young = klamm.json("transactions hanging hung --longer-than 2h");
+    assert_eq!(young.as_array().unwrap().len(), 0);
+    let found = klamm.json("transactions hanging hung");
+    let [found] = found.as_array().unwrap().as_slice() else {
+        panic!("{found:#}");
+    };
+    assert_eq!(
+        (&found["topic"], &found["start_offset"]),
+        (&"hung".into(), &1.into())
+    );
+    assert_eq!(found["producer_id"], PRODUCER_ID);
+    let abort = |offset: i64, more: &str| {
+        let line = format!("transactions abort hung:0 --start-offset {offset} {more}");
+        klamm.run(&line, "")
+    };
+    assert_eq!(abort(1, "").code, Some(2), "there is nobody to ask");
+    let elsewhere = abort(0, "--yes");
+    assert_eq!(elsewhere.code, Some(1), "{}", elsewhere.stderr);
+    assert!(
+        elsewhere.stderr.contains("offset 0"),
+        "{}",
+        elsewhere.stderr
+    );
+    let aborted = klamm_json(&abort(1, "--yes --json").stdout);
+    assert_eq!(aborted[0]["producer_id"], PRODUCER_ID);
+    until("readers go on", || {
+        klamm.does(committed, "") == "before\nbehind\n"
+    });
+    assert_eq!(
+        klamm
+            .json("transactions hanging hung")
+            .as_array()
+            .unwrap()
+            .len(),
+        0
+    );
+    klamm.does("topics delete hung --yes", "");
+}
+
 fn configs_and_records(kafka: &Kafka, klamm: &Klamm) {
     klamm.does(
         "configs set topic orders cleanup.policy=delete max.message.bytes=2000000",
@@ -341,11 +405,101 @@ fn configs_and_records(kafka: &Kafka, klamm: &Klamm) {
     );
 }
 
+/// Replicas and leaders, moved by the command where there is somewhere to move them to.
+#[test]
+#[ignore = "starts three brokers: `just command-on-three-nodes`"]
+fn replicas_and_leaders_are_moved_between_three_nodes() {
+    let kafka = Kafka::builder().nodes(3).start().expect("three brokers");
+    let klamm = Klamm::at(kafka.bootstrap());
+    klamm.does("topics create orders -p 3 -r 2", "");
+    klamm.does("produce orders -K :", "a:1\nb:2\nc:3\n");
+    let described = |field: &str| -> Vec<Value> {
+        let topics = klamm.json("topics describe orders");
+        let partitions = topics[0]["partitions"].as_array().unwrap().iter();
+        partitions
+            .map(|partition| partition[field].clone())
+            .collect()
+    };
+    let moved = klamm.run("reassign start orders --to 3,1 --yes --wait --json", "");
+    assert_eq!(moved.code, Some(0), "{}", moved.stderr);
+    assert_eq!(klamm_json(&moved.stdout).as_array().unwrap().len(), 3);
+    let both = "3 partitions are where they should be";
+    assert!(moved.stderr.contains(both), "{}", moved.stderr);
+    let wanted: [Value; 3] = [[3, 1], [1, 3], [3, 1]].map(|nodes| nodes.to_vec().into());
+    until("the brokers know of the move", || {
+        described("replicas") == wanted
+    });
+    assert_eq!(klamm.json("reassign").as_array().unwrap().len(), 0);
+
+    // A plan as Kafka's tool reads it; and what the tool then sees.
+    let plan = r#"{"version":1,"partitions":[{"topic":"orders","partition":0,"replicas":[2,3]}]}"#;
+    klamm.does("reassign start --file /dev/stdin --yes --wait", plan);
+    let first: Value = vec![2, 3].into();
+    until("the brokers know of the plan", || {
+        described("replicas")[0] == first
+    });
+    let elected = klamm.json("elect orders");
+    assert_eq!(elected.as_array().unwrap().len(), 3);
+    let preferred: [Value; 3] = [2, 1, 3].map(Value::from);
+    until("each has its preferred leader", || {
+        described("leader") == preferred
+    });
+    let again = klamm.json("elect orders:0");
+    assert_eq!(again[0]["elected"], false);
+    let printed = tools(&kafka, &[(TOPICS, "--describe --topic orders")]);
+    for (partition, leader, replicas) in [(0, 2, "2,3"), (1, 1, "1,3"), (2, 3, "3,1")] {
+        let row = printed[0]
+            .lines()
+            .find(|line| line.contains(&format!("Partition: {partition}")));
+        let row = row
+            .unwrap_or_else(|| panic!("{}", printed[0]))
+            .replace(char::is_whitespace, "");
+        assert!(
+            row.contains(&format!("Leader:{leader}Replicas:{replicas}Isr:")),
+            "{row}"
+        );
+    }
+
+    // One that sleeps never catches up: the move to it is under way until it is taken back.
+    let sleeping = kafka.broker(2).unwrap();
+    sleeping.pause().unwrap();
+    let awake = Klamm::at(format!("127.0.0.1:{}", kafka.broker(1).unwrap().port()));
+    awake.does("reassign start orders:1 --to 2 --yes", "");
+    let moving = awake.json("reassign");
+    assert_eq!(
+        (&moving[0]["partition"], &moving[0]["adding"]),
+        (&1.into(), &vec![2].into())
+    );
+    awake.does("reassign cancel orders:1", "");
+    until("nothing is under way", || {
+        awake.json("reassign").as_array().unwrap().is_empty()
+    });
+    let nothing = awake.run("reassign cancel", "");
+    assert!(
+        nothing.stderr.contains("nothing is under way"),
+        "{}",
+        nothing.stderr
+    );
+    // Its partition has another leader then; it gets it back.
+    until("another leads", || {
+        awake.json("topics describe orders")[0]["partitions"][0]["leader"] == 3
+    });
+    sleeping.resume().unwrap();
+    kafka.wait_until_ready().unwrap();
+    until("it has caught up", || {
+        described("in_sync")
+            .iter()
+            .all(|it| it.as_array().unwrap().len() == 2)
+    });
+    klamm.does("elect --all", "");
+    until("each has its preferred leader again", || {
+        described("leader") == preferred
+    });
+}
+
 fn security(kafka: &Kafka, klamm: &Klamm) {
     klamm.does("users set alice --password-file /dev/stdin", "wonderland\n");
-    let secure = Klamm {
-        bootstrap: kafka.bootstrap_of("SECURE"),
-    };
+    let secure = Klamm::at(kafka.bootstrap_of("SECURE"));
     let sasl = "-X security.protocol=SASL_PLAINTEXT -X sasl.mechanism=SCRAM-SHA-512 -X sasl.username=alice";
     let doctor = format!("doctor {sasl} -X sasl.password=wonderland");
     let options = "topics --sasl scram-sha-512 --sasl-user alice --sasl-password-file /dev/stdin";
@@ -406,6 +560,54 @@ fn security(kafka: &Kafka, klamm: &Klamm) {
     until("quotas are gone", || count("quotas") == 0);
     klamm.does("users delete alice --yes", "");
     until("users are gone", || count("users") == 0);
+}
+
+/// The controllers are spoken with directly: what they take, and who is taken for whom.
+fn controllers(kafka: &Kafka, brokers: &Klamm) {
+    let controllers = Klamm {
+        option: "--bootstrap-controller",
+        bootstrap: kafka.controllers(),
+    };
+    let address = controllers.json("cluster")["brokers"][0]["port"].to_string();
+    assert!(kafka.controllers().ends_with(&format!(":{address}")));
+    let quorum = "org.apache.kafka.tools.MetadataQuorumCommand";
+    let tools = kafka.java_tools_at_controllers().unwrap();
+    let printed = tools.tool(quorum, "describe --status").run().unwrap();
+    let ours = controllers.json("cluster quorum");
+    let status = printed[0].text.replace(char::is_whitespace, "");
+    let leader = format!(
+        "LeaderId:{}LeaderEpoch:{}",
+        ours["leader"], ours["leader_epoch"]
+    );
+    assert!(status.contains(&leader), "{leader} in {status}");
+    controllers.does("configs set topic orders segment.bytes=2097152", "");
+    until("what was set through the controller", || {
+        let configs = brokers.does("configs describe topic orders", "");
+        configs.contains("segment.bytes\t2097152")
+    });
+    brokers.does("configs delete topic orders segment.bytes", "");
+    for line in ["topics", "groups", "produce orders", "lag"] {
+        let refused = controllers.run(line, "");
+        assert_eq!(refused.code, Some(2), "{line}: {}", refused.stderr);
+        assert!(refused.stderr.contains("brokers"), "{}", refused.stderr);
+    }
+    let wrong = Klamm {
+        bootstrap: kafka.bootstrap(),
+        ..controllers
+    };
+    let told = wrong.run("cluster", "");
+    assert_eq!(told.code, Some(1), "{}", told.stdout);
+    assert!(
+        told.stderr.contains("is a broker, not a controller"),
+        "{}",
+        told.stderr
+    );
+    let wrong = Klamm::at(kafka.controllers()).run("cluster", "");
+    assert!(
+        wrong.stderr.contains("is a controller, not a broker"),
+        "{}",
+        wrong.stderr
+    );
 }
 
 fn cluster(klamm: &Klamm) {

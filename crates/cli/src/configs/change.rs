@@ -14,16 +14,16 @@ use crate::output::{Output, Report, row};
 pub(crate) struct SetArgs {
     #[command(flatten)]
     resource: ResourceArgs,
-    /// Properties and their values
-    #[arg(value_name = "NAME=VALUE", value_parser = property)]
+    /// Properties and their values, such as retention.ms=86400000
+    #[arg(value_name = "PROPERTY=VALUE", value_parser = property)]
     set: Vec<(String, String)>,
     /// Adds values, separated by commas, to a property that is a list
-    #[arg(long, value_name = "NAME=VALUES", value_parser = property)]
+    #[arg(long, value_name = "PROPERTY=VALUES", value_parser = property)]
     append: Vec<(String, String)>,
     /// Takes values, separated by commas, from a property that is a list
-    #[arg(long, value_name = "NAME=VALUES", value_parser = property)]
+    #[arg(long, value_name = "PROPERTY=VALUES", value_parser = property)]
     subtract: Vec<(String, String)>,
-    /// Only check whether it could be done
+    /// Only check whether it could be done; nothing is changed
     #[arg(long)]
     validate_only: bool,
 }
@@ -33,9 +33,9 @@ pub(crate) struct DeleteArgs {
     #[command(flatten)]
     resource: ResourceArgs,
     /// Properties to set back
-    #[arg(required = true, value_name = "NAME")]
+    #[arg(required = true, value_name = "PROPERTY")]
     names: Vec<String>,
-    /// Only check whether it could be done
+    /// Only check whether it could be done; nothing is changed
     #[arg(long)]
     validate_only: bool,
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use klamm::{Consumer, ConsumerRecord, Records, TopicPartition};
 use tokio::time::Instant;
 
@@ -13,6 +13,7 @@ use super::window::Window;
 use super::{ConsumeArgs, Next, json};
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::progress;
 
 /// Pause between commits of what was printed.
 const COMMIT_INTERVAL: Duration = Duration::from_secs(5);
@@ -41,23 +42,6 @@ pub(super) fn has_bar() -> bool {
     std::io::stderr().is_terminal() && !std::io::stdout().is_terminal()
 }
 
-/// For so many records; `u64::MAX` is without end.
-fn bar(wanted: u64) -> ProgressBar {
-    let (bar, template) = if wanted == u64::MAX {
-        (
-            ProgressBar::no_length(),
-            "{spinner} {pos} records, {per_sec}, {elapsed}",
-        )
-    } else {
-        let template = "{bar:30} {pos}/{len} records, {per_sec}, {eta} to go";
-        (ProgressBar::new(wanted), template)
-    };
-    match ProgressStyle::with_template(template) {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
-}
-
 impl Printing {
     pub(super) fn new(
         consumer: Consumer,
@@ -68,7 +52,7 @@ impl Printing {
     ) -> Self {
         let wanted = args.count.unwrap_or(u64::MAX).min(window.offsets);
         let bar = if has_bar() {
-            bar(wanted)
+            progress::bar((wanted < u64::MAX).then_some(wanted), "records")
         } else {
             ProgressBar::hidden()
         };

@@ -24,7 +24,7 @@ use crate::time;
 
 #[derive(Args, Debug)]
 pub(crate) struct DoctorArgs {
-    /// Limit for each step
+    /// Limit for each step, such as 500ms or 10s
     #[arg(short, long, value_name = "DURATION", default_value = "10s", value_parser = time::interval)]
     timeout: Duration,
 }

@@ -65,7 +65,6 @@ pub(crate) struct PerfLatencyArgs {
     /// Bytes of each value; there are no keys
     #[arg(long, default_value_t = 100, value_name = "BYTES")]
     pub(crate) record_size: usize,
-    /// As with perf produce; but records do not wait for others [default linger: 0]
     #[command(flatten)]
     pub(crate) producer: ProducerArgs,
 }

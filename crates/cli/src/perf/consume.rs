@@ -3,6 +3,7 @@
 use std::hint::black_box;
 use std::time::Duration;
 
+use indicatif::ProgressBar;
 use klamm::Consumer;
 use klamm::config::Role;
 use tokio::time::Instant;
@@ -13,6 +14,7 @@ use super::usage::Usage;
 use crate::args::ClusterArgs;
 use crate::failure::{Failure, note};
 use crate::output::Output;
+use crate::progress;
 use crate::session::Session;
 
 /// After so long without a record there are not as many as were asked for.
@@ -35,11 +37,13 @@ pub(super) async fn run(
         consumer.assign(partitions)?;
         consumer
     };
+    let bar = progress::bar(Some(args.records), "records");
     let mut reading = Reading::default();
     let ended = tokio::select! {
-        ended = reading.read(&mut consumer, args.records) => Some(ended),
+        ended = reading.read(&mut consumer, args.records, &bar) => Some(ended),
         _ = tokio::signal::ctrl_c() => None,
     };
+    bar.finish_and_clear();
     let Reading {
         records,
         start,
@@ -79,7 +83,12 @@ struct Reading {
 }
 
 impl Reading {
-    async fn read(&mut self, consumer: &mut Consumer, wanted: u64) -> Result<(), Failure> {
+    async fn read(
+        &mut self,
+        consumer: &mut Consumer,
+        wanted: u64,
+        bar: &ProgressBar,
+    ) -> Result<(), Failure> {
         let mut idle_since = Instant::now();
         while self.records < wanted {
             let records = consumer.poll_timeout(Duration::from_millis(500)).await?;
@@ -95,6 +104,7 @@ impl Reading {
                 self.bytes += black_box(record.value).map_or(0, <[u8]>::len);
             }
             self.records += records.len() as u64;
+            bar.set_position(self.records);
             self.last = None;
             idle_since = Instant::now();
         }

@@ -9,13 +9,14 @@ use klamm::{Consumer, Delivery, OffsetReset, Producer, Record};
 
 use super::args::PerfLatencyArgs;
 use super::consume::{IDLE, missing};
-use super::latency::{due, percentiles};
+use super::latency::{bar_step, due, percentiles};
 use super::payload::payloads;
 use super::usage::Usage;
 use super::{print_result, warm_up};
 use crate::args::ClusterArgs;
 use crate::failure::{Failure, note};
 use crate::output::Output;
+use crate::progress;
 use crate::session::Session;
 
 /// Each value begins with the time of its sending, in nanoseconds after the start.
@@ -88,6 +89,7 @@ async fn send(
 ) -> Result<Vec<Delivery>, Failure> {
     let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
     let mut deliveries = Vec::new();
+    let bar = progress::bar(Some(args.rate * args.seconds), "records");
     for index in 0..args.rate * args.seconds {
         let due = start + due(index, args.rate);
         // As in perf latency: this blocks nobody but this future.
@@ -102,7 +104,11 @@ async fn send(
             delivery = producer.send(Record::to(&args.topic).value(&*value)) => delivery?,
         };
         deliveries.push(delivery);
+        if index.is_multiple_of(bar_step(args.rate)) {
+            bar.set_position(index);
+        }
     }
+    bar.finish_and_clear();
     Ok(deliveries)
 }
 

@@ -14,6 +14,7 @@ use super::{print_result, warm_up};
 use crate::args::ClusterArgs;
 use crate::failure::{Failure, note};
 use crate::output::Output;
+use crate::progress;
 use crate::session::Session;
 
 /// What one record took, in nanoseconds.
@@ -38,6 +39,7 @@ pub(super) async fn run(
     let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
     let wanted = args.rate * args.seconds;
     let mut acknowledgements = Acknowledgements::default();
+    let bar = progress::bar(Some(wanted), "records");
     let start = Usage::now();
     let mut sent = 0;
     while sent < wanted {
@@ -54,10 +56,14 @@ pub(super) async fn run(
         };
         sent += 1;
         acknowledgements.add(time(delivery, sent_at, due))?;
+        if sent.is_multiple_of(bar_step(args.rate)) {
+            bar.set_position(sent);
+        }
     }
     acknowledgements.settle().await?;
     let done = acknowledgements.taken.len() as u64;
     let cost = Usage::now().since(start, done);
+    bar.finish_and_clear();
     print_result(
         out,
         &line(&args, &acknowledgements.taken, &cost),
@@ -70,6 +76,11 @@ pub(super) async fn run(
         return Err(Failure::Interrupted);
     }
     Ok(())
+}
+
+/// A bar moves ten times a second: it must not cost what is measured.
+pub(super) fn bar_step(rate: u64) -> u64 {
+    rate.div_ceil(10)
 }
 
 /// When record number `index` is due, after the start.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use indicatif::ProgressBar;
 use klamm::config::Role;
 use klamm::{Producer, Record};
 use tokio::task::JoinSet;
@@ -15,7 +16,11 @@ use crate::args::ClusterArgs;
 use crate::deliveries::{Deliveries, Outcome};
 use crate::failure::{Failure, note};
 use crate::output::Output;
+use crate::progress;
 use crate::session::Session;
+
+/// After so many records it is looked whether to go on.
+const STEP: usize = 1024;
 
 pub(super) async fn run(
     cluster: ClusterArgs,
@@ -35,6 +40,7 @@ pub(super) async fn run(
         }
     });
 
+    let bar = progress::bar(Some(args.records), "records");
     let start = Usage::now();
     let mut senders = JoinSet::new();
     for task in 0..args.tasks {
@@ -45,6 +51,7 @@ pub(super) async fn run(
             values: Arc::clone(&values),
             records,
             interrupted: Arc::clone(&interrupted),
+            bar: bar.clone(),
         }));
     }
     let mut outcome = Outcome::default();
@@ -60,6 +67,7 @@ pub(super) async fn run(
     }
     let spent = Usage::now().since(start, outcome.acknowledged);
     watcher.abort();
+    bar.finish_and_clear();
 
     let line = format!(
         "klamm produce records={} {} {}",
@@ -87,6 +95,7 @@ struct Sender {
     values: Arc<Vec<Vec<u8>>>,
     records: u64,
     interrupted: Arc<AtomicBool>,
+    bar: ProgressBar,
 }
 
 /// Sends records and waits for all their acknowledgements, also if sending ends early.
@@ -94,8 +103,11 @@ async fn send(sender: Sender) -> (Outcome, Result<(), Failure>) {
     let mut deliveries = Deliveries::default();
     let mut sent = Ok(());
     for index in 0..sender.records as usize {
-        if index.is_multiple_of(1024) && sender.interrupted.load(Ordering::Relaxed) {
-            break;
+        if index.is_multiple_of(STEP) {
+            if sender.interrupted.load(Ordering::Relaxed) {
+                break;
+            }
+            sender.bar.inc(STEP as u64);
         }
         let value = &sender.values[index % sender.values.len()];
         let record = Record::to(&sender.topic).value(value);

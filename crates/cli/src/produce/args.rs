@@ -67,10 +67,10 @@ pub(crate) struct ProducerArgs {
     /// Who must have a record before it counts as sent: all, 1 or 0 [default: all]
     #[arg(long)]
     acks: Option<String>,
-    /// How long a record may wait for others to share its batch
+    /// How many milliseconds a record may wait for others to share its batch [default: 5; 0 where latency is measured]
     #[arg(long, value_name = "MS")]
     linger_ms: Option<String>,
-    /// Largest batch, before compression
+    /// Largest batch in bytes, before compression [default: 131072]
     #[arg(long, value_name = "BYTES")]
     batch_size: Option<String>,
     /// none, gzip, snappy, lz4 or zstd [default: none]

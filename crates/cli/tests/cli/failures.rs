@@ -37,6 +37,16 @@ fn a_misused_command_has_the_exit_code_2() {
         &["consume", "orders", "--format", "%q"],
         &["topics", "-b", "not an address"],
         &["produce", "orders", "-X", "acks=7"],
+        // Either brokers or controllers, and controllers have no records.
+        &["cluster", "-b", "a:1", "--bootstrap-controller", "b:2"],
+        &[
+            "cluster",
+            "-X",
+            "bootstrap.servers=a:1",
+            "-X",
+            "bootstrap.controllers=b:2",
+        ],
+        &["produce", "orders", "--bootstrap-controller", "b:2"],
     ] {
         let ended = run(&mut klamm(command), "");
         assert_eq!(ended.code, Some(2), "{command:?} {ended:?}");

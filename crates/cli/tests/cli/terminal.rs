@@ -205,6 +205,19 @@ fn a_bar_shows_how_far_it_is_to_whoever_does_not_see_the_records() {
 }
 
 #[test]
+fn a_measurement_shows_how_far_it_is_and_then_only_its_result() {
+    let broker = Broker::start();
+    let measure = "klamm perf latency --topic orders --rate 100 --seconds 2";
+    let Some(terminal) = terminal(&broker, measure) else {
+        return;
+    };
+    terminal.shows("/200 records");
+    let screen = terminal.shows("[exit code 0]");
+    assert!(screen.contains("klamm latency records=200 "), "{screen}");
+    assert!(!screen.contains("to go"), "{screen}");
+}
+
+#[test]
 fn lag_is_watched_in_place_until_ctrl_c() {
     let broker = Broker::start();
     broker.stdout(&["produce", "orders", "-p", "0"], "one\ntwo\n");
