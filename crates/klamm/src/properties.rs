@@ -120,6 +120,8 @@ mod tests {
             ("retry.backoff.ms", "5000"),
             ("connections.max.idle.ms", "-1"),
             ("metadata.recovery.strategy", "NONE"),
+            ("metadata.cluster.check.enable", "false"),
+            ("bootstrap.resolve.timeout.ms", "7000"),
         ])
         .unwrap();
         let addresses: Vec<_> = config.bootstrap.iter().map(ToString::to_string).collect();
@@ -130,7 +132,8 @@ mod tests {
         assert_eq!(config.retry_backoff.initial, Duration::from_secs(1));
         assert_eq!(config.default_api_timeout, Duration::from_secs(60));
         assert_eq!(config.connections_max_idle, None);
-        assert!(!config.rebootstrap);
+        assert!(!config.rebootstrap && !config.metadata_cluster_check);
+        assert_eq!(config.bootstrap_resolve_timeout, Duration::from_secs(7));
     }
 
     #[test]

@@ -342,6 +342,7 @@ mod tests {
             ("compression.type", "zstd"),
             ("compression.zstd.level", "1"),
             ("delivery.timeout.ms", "40000"),
+            ("metadata.max.idle.ms", "6000"),
         ]);
         assert_eq!(config.acks, Acks::Leader);
         assert_eq!(config.linger, Duration::from_millis(20));
@@ -349,6 +350,7 @@ mod tests {
         assert_eq!(config.compression, Compression::Zstd);
         assert_eq!(config.compression_level, Some(1));
         assert_eq!(config.delivery_timeout, Some(Duration::from_secs(40)));
+        assert_eq!(config.metadata_max_idle, Duration::from_secs(6));
     }
 
     #[test]

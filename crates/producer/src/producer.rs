@@ -160,27 +160,13 @@ impl Producer {
     /// As for [`send`](Self::send), and [`Error::TopicNotReady`] for a topic whose metadata is not there: nothing has
     /// been sent to it yet, or not for `metadata.max.idle.ms`. It is then asked for.
     pub fn try_send(&self, record: Record<'_>) -> Result<Delivery, Error> {
-        let appended = self.try_send_at_once(&record);
-        let shared = &self.inner.shared;
-        let Err(Error::TopicNotReady { .. }) = appended else {
-            return appended;
-        };
-        shared.cluster.add_topics([record.topic], true);
-        match shared.cluster.snapshot().topic(record.topic) {
-            Some(topic) => shared.use_topic(topic),
-            None => return appended,
-        }
-        self.try_send_at_once(&record)
-    }
-
-    fn try_send_at_once(&self, record: &Record<'_>) -> Result<Delivery, Error> {
         let shared = &self.inner.shared;
         let appended = if shared.has_interceptors() {
-            let record = shared.intercept(record);
+            let record = shared.intercept(&record);
             let headers = record.borrowed_headers();
-            shared.try_append(&record.as_record(&headers), &mut None)
+            shared.append_or_ask(&record.as_record(&headers))
         } else {
-            shared.try_append(record, &mut None)
+            shared.append_or_ask(&record)
         };
         appended.map_err(|refused| {
             let topic = record.topic.to_owned();

@@ -144,6 +144,20 @@ impl Shared {
         }
     }
 
+    /// As [`try_append`](Self::try_append). A topic that is not known, or no longer, is asked for, so that a later attempt
+    /// finds it.
+    pub(crate) fn append_or_ask(&self, record: &Record<'_>) -> Result<Delivery, Refused> {
+        match self.try_append(record, &mut None) {
+            Err(Refused::NoTopic) => {}
+            appended => return appended,
+        }
+        self.cluster.add_topics([record.topic], true);
+        let snapshot = self.cluster.snapshot();
+        let topic = snapshot.topic(record.topic).ok_or(Refused::NoTopic)?;
+        self.use_topic(topic);
+        self.try_append(record, &mut None)
+    }
+
     #[cold]
     fn too_large(&self, record: &Record<'_>, bytes: usize) -> Refused {
         let error = Error::RecordTooLarge {

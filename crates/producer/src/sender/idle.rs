@@ -1,6 +1,6 @@
 //! Which topics nothing has been sent to for `metadata.max.idle.ms`.
 //!
-//! Sans-I/O. Invariant: there is a time to look as long as a topic is in use.
+//! Sans-I/O. Invariant: from a signal on there is a time to look at the topic, until it is retired.
 
 use std::time::Duration;
 
