@@ -19,6 +19,13 @@ compile_error!(
 );
 
 /// The cryptography of this build.
+#[cfg_attr(
+    any(feature = "tls-ring", feature = "tls-aws-lc"),
+    allow(
+        clippy::unnecessary_wraps,
+        reason = "only graviola asks for more than any CPU has"
+    )
+)]
 pub(crate) fn provider() -> Result<Arc<CryptoProvider>, Error> {
     #[cfg(feature = "tls-aws-lc")]
     return Ok(Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
