@@ -6,6 +6,8 @@
 //! Does not: know where members or metadata come from; each assignor is a pure function.
 
 mod balance;
+#[cfg(test)]
+mod java_bytes;
 mod range;
 mod round_robin;
 mod sticky;
