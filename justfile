@@ -77,6 +77,11 @@ recovery:
     cargo test --package klamm-producer --test recovery -- --ignored --nocapture
     cargo test --package klamm-tests --test recovery -- --ignored --nocapture
 
+# The same of a member of a group: what it reads and commits, of both protocols.
+consumer-recovery:
+    cargo test --package klamm-consumer --test recovery -- --nocapture
+    cargo test --package klamm-tests --test consumer_recovery -- --ignored --nocapture
+
 # Ten times more than a broker takes: memory, other partitions, errors; wants a machine with nothing else to do.
 overload:
     cargo test --release --package klamm-tests --test overload -- --ignored --nocapture

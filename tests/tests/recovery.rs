@@ -7,12 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use klamm::admin::ElectionType;
-use klamm::{Client, NodeId, Producer, Record, TopicPartition};
+use klamm::{Client, Producer, Record, TopicPartition};
 use klamm_codec::ApiKey;
 use klamm_tests::{Action, Kafka, Rule};
 use support::probe::Probe;
-use support::{Outcome, blocking, within};
+use support::{Outcome, blocking, three_nodes, within};
 
 const PRODUCE: i16 = 0;
 const SLACK: Duration = Duration::from_millis(200);
@@ -117,30 +116,12 @@ impl World {
         }
         assert!(metadata < 100, "{what}: {metadata} metadata requests");
     }
-
-    /// Makes `node` the leader.
-    async fn lead(&self, node: i32) {
-        let admin = self.client.admin();
-        let replicas = (0..3)
-            .map(|step| NodeId((node - 1 + step) % 3 + 1))
-            .collect();
-        let change = [(self.partition(), Some(replicas))];
-        let changed = admin.alter_reassignments(change).await.unwrap();
-        changed.all().unwrap();
-        let elected = admin.elect_leaders(ElectionType::Preferred, [self.partition()]);
-        let _ = elected.await.unwrap();
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "measures time; just recovery"]
 async fn three_real_nodes_are_followed_within_200_ms_of_their_own_outage() -> Outcome {
-    let builder = Kafka::builder().nodes(3).proxied();
-    let builder = builder.property("broker.session.timeout.ms", 3000);
-    let builder = builder.property("min.insync.replicas", 2);
-    // A follower that asked the old leader would otherwise wait a second before it asks the new one, and longer
-    // than one leader stays; nothing that needs all replicas could be acknowledged by anybody.
-    let builder = builder.property("replica.fetch.backoff.ms", 20);
+    let builder = three_nodes::builder();
     let kafka = blocking(|| builder.start())?;
     let topic = blocking(|| kafka.create_topic("still", 1))?;
     let client = support::connect(&kafka.proxied_bootstrap()).await;
@@ -153,7 +134,7 @@ async fn three_real_nodes_are_followed_within_200_ms_of_their_own_outage() -> Ou
     world
         .measure("the leader moves every 500 ms", async |world, _| {
             for step in 0..8 {
-                world.lead(step % 3 + 1).await;
+                three_nodes::lead(&world.client, &world.partition(), step % 3 + 1).await;
                 tokio::time::sleep(Duration::from_millis(500)).await;
             }
             Duration::ZERO
@@ -186,31 +167,8 @@ async fn three_real_nodes_are_followed_within_200_ms_of_their_own_outage() -> Ou
                 Duration::ZERO
             })
             .await;
-        blocking(|| {
-            let nodes = world.kafka.nodes().iter();
-            for node in nodes.filter(|node| !node.is_running()) {
-                node.restart()?;
-            }
-            world.kafka.wait_until_ready()
-        })?;
-        in_sync(&world).await;
+        three_nodes::restart(&world.kafka, &world.client, &[&*world.topic]).await?;
     }
     assert!(world.too_long.is_empty(), "{:?}", world.too_long);
     Ok(())
-}
-
-/// Waits until all replicas are in sync: an election needs one.
-async fn in_sync(world: &World) {
-    let wait = async {
-        loop {
-            let described = world.client.admin().describe_topics([&*world.topic]).await;
-            let described = described.unwrap().all().unwrap();
-            let mut partitions = described.iter().flat_map(|topic| &topic.partitions);
-            if partitions.all(|partition| partition.in_sync_replicas.len() == 3) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    within(60, "all replicas in sync", wait).await;
 }

@@ -44,6 +44,8 @@ pub(crate) struct GroupState {
     pub(crate) subscribed: Option<Topics>,
     /// As which member offsets are committed, none outside of a generation.
     pub(crate) generation: Option<Generation>,
+    /// As which member committed offsets are asked for, if the coordinator wants to know.
+    pub(crate) reads_as: Option<Generation>,
     /// A rebalance waits for the application to be inside of poll.
     pub(crate) wants_poll: bool,
     /// It is: partitions may be taken away.
@@ -73,6 +75,7 @@ impl Shared {
         let group = GroupState {
             subscribed: None,
             generation: None,
+            reads_as: None,
             wants_poll: false,
             granted: false,
             polled_at: now,
@@ -93,6 +96,11 @@ impl Shared {
             fetcher: Notify::new(),
             coordinator: Notify::new(),
         })
+    }
+
+    /// See [`GroupState::reads_as`].
+    pub(crate) fn reads_as(&self) -> Option<Generation> {
+        self.lock().group.reads_as.clone()
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {

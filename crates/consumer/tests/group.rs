@@ -316,6 +316,15 @@ async fn trouble_with_the_coordinator_is_outlived() {
         Fault::Error(ErrorCode::UNSTABLE_OFFSET_COMMIT),
     );
     inject(ApiKey::OFFSET_FETCH, Fault::DropBefore);
+    // A member's epoch has changed meanwhile, or its heartbeats will tell.
+    inject(
+        ApiKey::OFFSET_FETCH,
+        Fault::Error(ErrorCode::STALE_MEMBER_EPOCH),
+    );
+    inject(
+        ApiKey::OFFSET_FETCH,
+        Fault::Error(ErrorCode::UNKNOWN_MEMBER_ID),
+    );
     let builder = bench
         .consumer()
         .topics(["t"])

@@ -3,6 +3,10 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
+use crate::metadata::FAILOVER;
+
 /// Pauses between attempts: `initial * 2^attempt`, times a random factor from 0.8 to 1.2, at most
 /// `max`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +35,35 @@ impl Backoff {
     }
 }
 
+/// The pauses of one task that is tried again and again. They grow only when brokers have had the time to choose another
+/// leader or coordinator; before, they would be added to the outage.
+#[derive(Clone, Copy, Debug)]
+pub struct Pauses {
+    backoff: Backoff,
+    started: Instant,
+    grown: u32,
+}
+
+impl Pauses {
+    /// Those of a task that begins now.
+    #[must_use]
+    pub fn new(backoff: Backoff) -> Self {
+        Self {
+            backoff,
+            started: Instant::now(),
+            grown: 0,
+        }
+    }
+
+    /// The pause after an attempt that has just failed.
+    pub fn take(&mut self) -> Duration {
+        if self.started.elapsed() >= FAILOVER {
+            self.grown += 1;
+        }
+        self.backoff.jittered(self.grown)
+    }
+}
+
 /// A number in 0..1 for jitter, which only has to differ between clients: the seed of a hash map does.
 pub(crate) fn random_fraction() -> f64 {
     let random = RandomState::new().hash_one(0) >> 11;
@@ -40,6 +73,22 @@ pub(crate) fn random_fraction() -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_grow_only_when_a_failover_has_had_its_time() {
+        let mut pauses = Pauses::new(Backoff {
+            initial: Duration::from_millis(100),
+            max: Duration::from_secs(1),
+        });
+        for _ in 0..50 {
+            let pause = pauses.take();
+            assert!((80..=120).contains(&pause.as_millis()), "{pause:?}");
+        }
+        tokio::time::advance(FAILOVER).await;
+        let pause = pauses.take();
+        assert!((160..=240).contains(&pause.as_millis()), "{pause:?}");
+        assert!((320..=480).contains(&pauses.take().as_millis()));
+    }
 
     #[test]
     fn the_pause_doubles_with_jitter_up_to_the_maximum() {

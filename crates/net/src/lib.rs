@@ -31,7 +31,7 @@ mod staggered;
 mod stats;
 mod tls;
 
-pub use backoff::Backoff;
+pub use backoff::{Backoff, Pauses};
 pub use broker::{FinalizedFeatures, Lane};
 pub use client_config::{ClientConfig, EndpointType, HostPort};
 pub use cluster::Cluster;

@@ -250,6 +250,12 @@ impl TestBroker {
             .map(|committed| committed.offset)
     }
 
+    /// Makes the next node the coordinator of all groups and transactional ids; what they know moves along.
+    pub fn move_coordinators(&self) {
+        self.shared.cluster().move_coordinators();
+        self.shared.changed.notify_waiters();
+    }
+
     /// The node that coordinates a group or transactional id.
     pub fn coordinator(&self, key: &str) -> i32 {
         self.shared.cluster().coordinator_of(key).id.0

@@ -56,6 +56,8 @@ pub(crate) struct Cluster {
     requests: HashMap<ApiKey, u64>,
     clock: Clock,
     random: Random,
+    /// How often all coordinators have moved to the next node.
+    coordinator_moves: usize,
     /// How many partitions were placed, so that the leaders of all topics go round the nodes.
     placed: usize,
 }
@@ -76,6 +78,7 @@ impl Cluster {
             requests: HashMap::new(),
             clock: Clock::start(),
             random,
+            coordinator_moves: 0,
             placed: 0,
         }
     }
@@ -271,7 +274,11 @@ impl Cluster {
             hash.wrapping_mul(31).wrapping_add(i32::from(unit))
         });
         let partition = (hash & i32::MAX) % COORDINATOR_PARTITIONS;
-        &self.nodes[partition as usize % self.nodes.len()]
+        &self.nodes[(partition as usize + self.coordinator_moves) % self.nodes.len()]
+    }
+
+    pub(crate) fn move_coordinators(&mut self) {
+        self.coordinator_moves += 1;
     }
 
     /// Writes the markers of a transaction that has ended, and settles the offsets that waited for it.

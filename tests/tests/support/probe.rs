@@ -1,22 +1,27 @@
-//! How long a partition was away by the brokers' own doing: somebody who does not have to find the leader, but
-//! asks every node all the time, had no record acknowledged.
+//! How long a partition, or a group's coordinator, was away by the brokers' own doing: somebody who does not have to
+//! find the node, but asks every one all the time, had no record or commit acknowledged.
 
+use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use klamm::NodeId;
 use klamm::net::{Backoff, ClientConfig, Cluster, Lane};
 use klamm_codec::batch::{BatchBuilder, ProducerIdentity};
+use klamm_codec::messages::offset_commit_request::{
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
 use klamm_codec::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use klamm_codec::messages::{ProduceRequest, StrBytes, TopicName};
+use klamm_codec::messages::{GroupId, OffsetCommitRequest, ProduceRequest, StrBytes, TopicName};
 use klamm_tests::Kafka;
 use tokio::task::JoinSet;
 
 /// The newest version that names topics.
 const VERSION: i16 = 12;
+const COMMIT_VERSION: i16 = 9;
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Writes to partition 0 of a topic until it is dropped.
+/// Asks until it is dropped.
 pub(crate) struct Probe {
     /// When the last acknowledgement came, and the longest time between two.
     seen: Arc<Mutex<(Instant, Duration)>>,
@@ -24,7 +29,33 @@ pub(crate) struct Probe {
 }
 
 impl Probe {
+    /// Writes to partition 0 of a topic.
     pub(crate) async fn start(kafka: &Kafka, topic: &str) -> Self {
+        let request = Arc::new(request(topic));
+        Self::asking(kafka, move |cluster, node| {
+            let request = Arc::clone(&request);
+            async move { write(&cluster, node, &request).await }
+        })
+        .await
+    }
+
+    /// Commits an offset of partition 0 of a topic, as no member of a group of its own.
+    pub(crate) async fn committing(kafka: &Kafka, topic: &str) -> Self {
+        let request = Arc::new(commit_request(topic));
+        Self::asking(kafka, move |cluster, node| {
+            let request = Arc::clone(&request);
+            async move { commit(&cluster, node, &request).await }
+        })
+        .await
+    }
+
+    async fn asking<F>(
+        kafka: &Kafka,
+        ask: impl Fn(Cluster, NodeId) -> F + Clone + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = bool> + Send,
+    {
         let mut config = ClientConfig::new(&kafka.bootstrap()).unwrap();
         config.reconnect_backoff = Backoff {
             initial: PAUSE,
@@ -37,10 +68,10 @@ impl Probe {
         let mut nodes = JoinSet::new();
         for node in kafka.nodes() {
             let (cluster, seen) = (cluster.clone(), Arc::clone(&seen));
-            let (node, request) = (NodeId(node.id()), request(topic));
+            let (node, ask) = (NodeId(node.id()), ask.clone());
             nodes.spawn(async move {
                 loop {
-                    if write(&cluster, node, &request).await {
+                    if ask(cluster.clone(), node).await {
                         let mut seen = seen.lock().unwrap();
                         seen.1 = seen.1.max(seen.0.elapsed());
                         seen.0 = Instant::now();
@@ -91,6 +122,28 @@ fn request(topic: &str) -> ProduceRequest {
         .with_acks(-1)
         .with_timeout_ms(10_000)
         .with_topic_data(vec![topic])
+}
+
+/// A commit of no member.
+fn commit_request(topic: &str) -> OffsetCommitRequest {
+    let partition = OffsetCommitRequestPartition::default().with_committed_offset(1);
+    let topic = OffsetCommitRequestTopic::default()
+        .with_name(TopicName(StrBytes::from_string(topic.to_owned())))
+        .with_partitions(vec![partition]);
+    OffsetCommitRequest::default()
+        .with_group_id(GroupId(StrBytes::from_static_str("probe")))
+        .with_generation_id_or_member_epoch(-1)
+        .with_topics(vec![topic])
+}
+
+async fn commit(cluster: &Cluster, node: NodeId, request: &OffsetCommitRequest) -> bool {
+    let limit = Duration::from_secs(10);
+    let deadline = tokio::time::Instant::now() + limit;
+    let Ok(connection) = cluster.connection(node, Lane::Group, deadline).await else {
+        return false;
+    };
+    let answer = connection.request(request, COMMIT_VERSION, limit).await;
+    answer.is_ok_and(|answer| answer.topics[0].partitions[0].error_code == 0)
 }
 
 async fn write(cluster: &Cluster, node: NodeId, request: &ProduceRequest) -> bool {

@@ -32,7 +32,8 @@ impl Consumer {
         if partitions.is_empty() {
             return Ok(Vec::new());
         }
-        Ok(offset::committed(&self.cluster, group, &partitions, self.deadline()).await?)
+        let member = || self.shared.reads_as();
+        Ok(offset::committed(&self.cluster, group, member, &partitions, self.deadline()).await?)
     }
 
     /// The next offset of `partition` to be handed out; waits until it is known.

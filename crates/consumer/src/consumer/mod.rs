@@ -300,12 +300,12 @@ fn fetch_settings(config: &ConsumerConfig, cluster: &Cluster) -> FetchSettings {
     }
 }
 
-/// As `retry.backoff.ms` says, but no longer than twice its first pause: what a broker's trouble
+/// As `retry.backoff.ms` says, but no longer than one and a half times its first pause: what a broker's trouble
 /// lasts, reading should not stand still much longer. A broker is asked some times a second at most,
 /// whatever number of partitions it has.
 fn fetch_backoff(retry: Backoff) -> Backoff {
     Backoff {
-        max: retry.max.min(2 * retry.initial),
+        max: retry.max.min(retry.initial * 3 / 2),
         ..retry
     }
 }

@@ -44,7 +44,12 @@ impl FetchState {
             }
             Err(error) => {
                 self.lookups_failed(now, asked.iter());
-                if !error.is_retriable() {
+                // That it is no member any more its heartbeats tell the member, which then gives the partitions up.
+                let is_of_membership = matches!(
+                    error.code(),
+                    Some(ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::FENCED_MEMBER_EPOCH)
+                );
+                if !error.is_retriable() && !is_of_membership {
                     self.report(error);
                     effects.wake = true;
                 }

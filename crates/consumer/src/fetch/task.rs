@@ -201,8 +201,9 @@ impl Fetcher {
         }
         if !plan.committed.is_empty() {
             let (cluster, group_id) = (self.cluster.clone(), self.group_id.clone());
+            let shared = Arc::clone(&self.shared);
             self.jobs.push(async move {
-                let found = look_up_committed(&cluster, group_id, &plan.committed).await;
+                let found = look_up_committed(&cluster, group_id, &shared, &plan.committed).await;
                 Event::Committed(plan.committed, found)
             });
         }
@@ -347,6 +348,7 @@ async fn find_resets(
 async fn look_up_committed(
     cluster: &Cluster,
     group_id: Option<String>,
+    shared: &Shared,
     asked: &[PlannedLookup],
 ) -> Result<Vec<(TopicPartition, Found)>, Error> {
     let mut partitions: Vec<_> = asked.iter().map(|asked| asked.partition.clone()).collect();
@@ -355,7 +357,8 @@ async fn look_up_committed(
     };
     partitions.sort_unstable();
     let deadline = Instant::now() + cluster.config().default_api_timeout;
-    let committed = committed(cluster, &group_id, &partitions, deadline).await?;
+    let member = || shared.reads_as();
+    let committed = committed(cluster, &group_id, member, &partitions, deadline).await?;
     let found = committed.into_iter().map(|(partition, committed)| {
         let found = committed.map_or(Found::Nothing, |committed| {
             Found::Position(Position {

@@ -245,6 +245,9 @@ pub(crate) trait Membership: Send + fmt::Debug {
 
     fn commits(&self) -> Commits;
 
+    /// As which member it asks for committed offsets; none if the coordinator does not want to know.
+    fn reads_as(&self) -> Option<Generation>;
+
     /// What this member owns, and whether it may belong to others already.
     fn owned(&self) -> (Vec<TopicPartition>, bool);
 }

@@ -645,6 +645,10 @@ impl Membership for ClassicMember {
         }
     }
 
+    fn reads_as(&self) -> Option<Generation> {
+        None
+    }
+
     fn owned(&self) -> (Vec<TopicPartition>, bool) {
         let owned = self.ownership.owned().iter().cloned().collect();
         (owned, self.generation.id < 0)

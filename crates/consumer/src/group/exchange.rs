@@ -164,8 +164,9 @@ impl Exchange {
         let answer = async {
             let deadline = Instant::now() + self.cluster.config().request_timeout;
             let (kind, group) = (CoordinatorKind::Group, &self.member.group_id);
-            let node = self.cluster.coordinator(kind, group, deadline).await?;
-            let connection = self.cluster.connection(node, lane, deadline).await?;
+            let cluster = &self.cluster;
+            let connecting = cluster.coordinator_connection(kind, group, lane, deadline);
+            let connection = connecting.await?;
             let version = connection.version(R::API)?;
             connection.request(&build(version), version, timeout).await
         };

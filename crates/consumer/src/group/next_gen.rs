@@ -584,6 +584,13 @@ impl Membership for ConsumerMember {
         })
     }
 
+    fn reads_as(&self) -> Option<Generation> {
+        match self.commits() {
+            Commits::In(generation) => Some(generation),
+            Commits::Soon | Commits::Refused => None,
+        }
+    }
+
     fn owned(&self) -> (Vec<TopicPartition>, bool) {
         let owned = self.ownership.owned().iter().cloned().collect();
         (owned, !self.state.beats())

@@ -230,6 +230,7 @@ impl Coordinator {
             Commits::In(generation) => Some(generation),
             Commits::Soon | Commits::Refused => None,
         };
+        state.group.reads_as = self.member.reads_as();
         if changed {
             // What was granted was granted for something else.
             state.group.granted = false;
@@ -397,7 +398,11 @@ impl Coordinator {
         let topics = added.iter().map(|at| &*at.topic);
         self.cluster.add_topics(topics, false);
         let held = self.settings.listener.is_some();
-        self.shared.lock().fetch.add(&added, held);
+        let mut state = self.shared.lock();
+        // The fetcher asks for committed offsets at once.
+        state.group.reads_as = self.member.reads_as();
+        state.fetch.add(&added, held);
+        drop(state);
         self.call_back(Occasion::Assigned, added, Event::Assigned);
     }
 

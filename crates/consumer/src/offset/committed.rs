@@ -13,23 +13,29 @@ use klamm_net::{Cluster, Error, TopicPartition};
 use tokio::time::Instant;
 
 use super::{OffsetAndMetadata, by_topic, coordinated};
+use crate::group::action::Generation;
 
 /// Groups are asked for in a list from this version on (KIP-709).
 const BATCHED_SINCE: i16 = 8;
-/// Offsets of open transactions are waited for from this version on (KIP-447).
+/// Offsets of open transactions are waited for from this version on (KIP-447). A coordinator that has just taken over also
+/// waits then until it is sure of the last commits; without it answers that there are none.
 const REQUIRE_STABLE_SINCE: i16 = 7;
+/// Members say who they are from this version on (KIP-848).
+const MEMBER_SINCE: i16 = 9;
 
-/// What `group` has committed for `partitions`, which are sorted.
+/// What `group` has committed for `partitions`, which are sorted. `member` tells for each attempt as which
+/// member to ask; its epoch may change meanwhile.
 ///
 /// # Cancel safety
 /// Nothing is lost when the future is dropped.
 pub(crate) async fn committed(
     cluster: &Cluster,
     group: &str,
+    member: impl Fn() -> Option<Generation>,
     partitions: &[TopicPartition],
     deadline: Instant,
 ) -> Result<Vec<(TopicPartition, Option<OffsetAndMetadata>)>, Error> {
-    let build = |version| request(group, partitions, version);
+    let build = |version| request(group, member().as_ref(), partitions, version);
     let check = |response: &OffsetFetchResponse| check(response);
     let response = coordinated::call(cluster, group, deadline, build, check).await?;
     let found: HashMap<(&str, i32), Entry<'_>> = entries(&response)
@@ -43,7 +49,12 @@ pub(crate) async fn committed(
     Ok(partitions.iter().map(committed).collect())
 }
 
-fn request(group: &str, partitions: &[TopicPartition], version: i16) -> OffsetFetchRequest {
+fn request(
+    group: &str,
+    member: Option<&Generation>,
+    partitions: &[TopicPartition],
+    version: i16,
+) -> OffsetFetchRequest {
     let text = |text: &str| StrBytes::from_string(text.to_owned());
     let topics = by_topic(partitions.iter().map(|partition| (partition, ())));
     let indexes = |partitions: &[(i32, ())]| partitions.iter().map(|(index, ())| *index).collect();
@@ -57,9 +68,14 @@ fn request(group: &str, partitions: &[TopicPartition], version: i16) -> OffsetFe
                 .with_name(TopicName(text(topic)))
                 .with_partition_indexes(indexes(partitions))
         });
-        let group = OffsetFetchRequestGroup::default()
+        let mut group = OffsetFetchRequestGroup::default()
             .with_group_id(GroupId(text(group)))
             .with_topics(Some(topics.collect()));
+        if let Some(member) = member.filter(|_| version >= MEMBER_SINCE) {
+            group = group
+                .with_member_id(Some(text(&member.member_id)))
+                .with_member_epoch(member.id);
+        }
         return request.with_groups(vec![group]);
     }
     let topics = topics.iter().map(|(topic, partitions)| {
@@ -146,8 +162,17 @@ mod tests {
         let partitions = [TopicPartition::new("t", 0), TopicPartition::new("t", 1)];
         let versions = ApiKey::OFFSET_FETCH.versions().unwrap();
         for version in versions.min..=versions.max {
-            let request = request("g", &partitions, version);
+            let member = Generation {
+                id: 7,
+                member_id: "m".into(),
+            };
+            let request = request("g", Some(&member), &partitions, version);
             encode_request(&request, version, 1, "c").unwrap();
+            if version >= MEMBER_SINCE {
+                let group = &request.groups[0];
+                assert_eq!(group.member_id.as_deref(), Some("m"));
+                assert_eq!(group.member_epoch, 7);
+            }
         }
     }
 

@@ -3,9 +3,9 @@
 //! They go over the control connection: on the group's own one they would wait behind a join, which
 //! the coordinator answers only when all members have come.
 
-use klamm_codec::ErrorCode;
 use klamm_codec::api::Request;
-use klamm_net::{Cluster, CoordinatorKind, Error, Lane};
+use klamm_codec::{ApiKey, ErrorCode};
+use klamm_net::{Cluster, CoordinatorKind, Error, Lane, Pauses};
 use tokio::time::{Instant, sleep};
 
 /// Asks the coordinator of `group` until it answers what `check` accepts, or `deadline`.
@@ -19,19 +19,23 @@ pub(super) async fn call<R: Request>(
     build: impl Fn(i16) -> R,
     check: impl Fn(&R::Response) -> Result<(), ErrorCode>,
 ) -> Result<R::Response, Error> {
-    let mut attempt = 0;
+    let mut pauses = Pauses::new(cluster.config().retry_backoff);
     loop {
         let error = match ask(cluster, group, deadline, &build, &check).await {
             Ok(response) => return Ok(response),
             Err(error) => error,
         };
-        if !error.is_retriable() {
+        // Who reads in an epoch that is over reads in the next one; of a commit the member judges.
+        let is_late =
+            R::API == ApiKey::OFFSET_FETCH && error.code() == Some(ErrorCode::STALE_MEMBER_EPOCH);
+        if !error.is_retriable() && !is_late {
             return Err(error);
         }
         let stays = matches!(
             error.code(),
             Some(
-                ErrorCode::COORDINATOR_LOAD_IN_PROGRESS
+                ErrorCode::STALE_MEMBER_EPOCH
+                    | ErrorCode::COORDINATOR_LOAD_IN_PROGRESS
                     | ErrorCode::UNSTABLE_OFFSET_COMMIT
                     | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
             )
@@ -39,7 +43,7 @@ pub(super) async fn call<R: Request>(
         if !stays {
             cluster.forget_coordinator(CoordinatorKind::Group, group);
         }
-        let pause = cluster.config().retry_backoff.jittered(attempt);
+        let pause = pauses.take();
         if Instant::now() + pause >= deadline {
             return Err(Error::DeadlineExceeded {
                 what: format!("{} for group {group}", R::API),
@@ -47,7 +51,6 @@ pub(super) async fn call<R: Request>(
             });
         }
         sleep(pause).await;
-        attempt += 1;
     }
 }
 
@@ -59,8 +62,8 @@ async fn ask<R: Request>(
     check: &impl Fn(&R::Response) -> Result<(), ErrorCode>,
 ) -> Result<R::Response, Error> {
     let kind = CoordinatorKind::Group;
-    let node = cluster.coordinator(kind, group, deadline).await?;
-    let connection = cluster.connection(node, Lane::Control, deadline).await?;
+    let connecting = cluster.coordinator_connection(kind, group, Lane::Control, deadline);
+    let connection = connecting.await?;
     let version = connection.version(R::API)?;
     let left = deadline.saturating_duration_since(Instant::now());
     let timeout = cluster.config().request_timeout.min(left);

@@ -5,9 +5,12 @@ use std::collections::HashMap;
 use klamm_codec::ErrorCode;
 use klamm_codec::api::Request;
 use klamm_codec::messages::FindCoordinatorRequest;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::Cluster;
+use crate::backoff::Pauses;
+use crate::broker::Lane;
+use crate::connection::Connection;
 use crate::coordinator::{self, CoordinatorKind, Found};
 use crate::error::Error;
 use crate::node::NodeId;
@@ -31,18 +34,36 @@ impl Cluster {
             return Ok(node);
         }
         let keys = [key.to_owned()];
-        let code = |found: Vec<(String, Found)>| found.first().and_then(|(_, found)| found.err());
-        let response = self
-            .call(
-                &Route::Any,
-                deadline,
-                |version| coordinator::request(kind, &keys, version),
-                |response| {
-                    let code = code(coordinator::answers(&keys, response));
-                    Verdict::of(code.unwrap_or(ErrorCode::NONE), kind.describe(key))
-                },
-            )
-            .await?;
+        let code = |response: &_| {
+            let found = coordinator::answers(&keys, response);
+            found.first().and_then(|(_, found)| found.err())
+        };
+        let mut pauses = Pauses::new(self.inner.config.retry_backoff);
+        let response = loop {
+            let response = self
+                .call(
+                    &Route::Any,
+                    deadline,
+                    |version| coordinator::request(kind, &keys, version),
+                    |response| match code(response) {
+                        // That passes, and growing pauses would be added to it.
+                        None | Some(ErrorCode::COORDINATOR_NOT_AVAILABLE) => Verdict::Done,
+                        Some(code) => Verdict::of(code, kind.describe(key)),
+                    },
+                )
+                .await?;
+            let Some(code) = code(&response) else {
+                break response;
+            };
+            let pause = pauses.take();
+            if Instant::now() + pause >= deadline {
+                return Err(Error::DeadlineExceeded {
+                    what: FindCoordinatorRequest::API.to_string(),
+                    last: Some(Box::new(not_found(kind, key, code))),
+                });
+            }
+            sleep(pause).await;
+        };
         let mut found = HashMap::new();
         self.take_over(kind, coordinator::answers(&keys, &response), &mut found);
         let nobody = || Err(not_found(kind, key, ErrorCode::COORDINATOR_NOT_AVAILABLE));
@@ -106,6 +127,55 @@ impl Cluster {
             }
             let found = found.map_err(|code| not_found(kind, &key, code));
             into.insert(key, found);
+        }
+    }
+
+    /// A connection to the broker that coordinates `key`. While that broker is away, others are asked every
+    /// `retry.backoff.ms` who has taken over.
+    ///
+    /// # Errors
+    /// As [`coordinator`](Self::coordinator) and [`connection`](Self::connection).
+    ///
+    /// # Cancel safety
+    /// As [`connection`](Self::connection).
+    pub async fn coordinator_connection(
+        &self,
+        kind: CoordinatorKind,
+        key: &str,
+        lane: Lane,
+        deadline: Instant,
+    ) -> Result<Connection, Error> {
+        loop {
+            // Boxed, for these futures are parts of many others.
+            let node = Box::pin(self.coordinator(kind, key, deadline)).await?;
+            let moved = Box::pin(self.coordinated_elsewhere(kind, key, node, deadline));
+            tokio::select! {
+                biased;
+                connected = self.connection(node, lane, deadline) => return connected,
+                () = moved => {}
+            }
+        }
+    }
+
+    /// Waits until another broker than `before`, which is away, coordinates `key`.
+    async fn coordinated_elsewhere(
+        &self,
+        kind: CoordinatorKind,
+        key: &str,
+        before: NodeId,
+        deadline: Instant,
+    ) {
+        loop {
+            sleep(self.inner.config.retry_backoff.initial).await;
+            if !self.inner.is_failing_over(before) {
+                continue;
+            }
+            self.forget_coordinator(kind, key);
+            match self.coordinator(kind, key, deadline).await {
+                Ok(node) if node == before => {}
+                Ok(_) => return,
+                Err(_) => return std::future::pending().await,
+            }
         }
     }
 

@@ -125,6 +125,15 @@ impl Inner {
         }
     }
 
+    /// Whether `node` is away, and not for so long that nobody will take over from it any more.
+    pub(super) fn is_failing_over(&self, node: NodeId) -> bool {
+        let snapshot = self.snapshot();
+        let away = snapshot
+            .broker(node)
+            .and_then(|broker| self.pool.away_for(&broker.address));
+        away.is_some_and(|away| away < FAILOVER)
+    }
+
     /// A connection to a known broker, or to a bootstrap address when none of them answers.
     pub(crate) async fn any_connection(
         &self,
