@@ -461,6 +461,8 @@ async fn a_peer_that_is_not_kafka_is_named() {
         (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "an HTTP server"),
         (&[21, 3, 3, 0, 2, 2, 40], "with TLS"),
         (&[0, 0, 0, 4, 0, 0, 0, 9], "wrong correlation id"),
+        // A byte more than 64 KiB.
+        (&[0, 1, 0, 1], "begins with [00, 01, 00, 01]"),
         (&[], "closed the connection"),
     ] {
         let (stream, mut peer) = duplex(1 << 16);
