@@ -12,7 +12,6 @@ mod completions;
 mod configs;
 mod confirm;
 mod consume;
-mod deliveries;
 mod doctor;
 mod elect;
 mod failure;

@@ -78,6 +78,6 @@ pub use klamm_consumer::{
 pub use klamm_net::config::ConfigError;
 pub use klamm_net::{GroupMetadata, HostPort, OffsetAndMetadata, TopicPartition};
 pub use klamm_producer::{
-    Acks, CommitError, Compression, Delivery, Header, Outcome, Producer, ProducerBuilder, Record,
-    RecordMetadata, Transaction, TransactionalProducer,
+    Acks, CommitError, Compression, Deliveries, Delivery, Header, Outcome, Producer,
+    ProducerBuilder, Record, RecordMetadata, Settled, Transaction, TransactionalProducer,
 };

@@ -87,7 +87,7 @@ enum BatchResult {
 
 /// The cell that all deliveries of a batch read.
 #[derive(Debug)]
-struct Completion {
+pub struct Completion {
     partition: TopicPartition,
     result: OnceLock<BatchResult>,
     waiting: Mutex<Vec<Waker>>,
@@ -100,6 +100,11 @@ impl Completion {
             result: OnceLock::new(),
             waiting: Mutex::default(),
         })
+    }
+
+    /// Whether all its records are in the log.
+    pub(crate) fn is_written(&self) -> bool {
+        matches!(self.result.get(), Some(BatchResult::Written(_)))
     }
 
     /// Sets the result and wakes who waits for it; says whether it was the first.
@@ -153,16 +158,13 @@ impl Completer {
         }
     }
 
-    /// The delivery of the next record, which has `index`.
+    /// What its sender holds of the next record, which has `index`.
     #[inline]
-    pub(crate) fn delivery(&mut self, index: u32, tag: u64) -> Delivery {
+    pub(crate) fn receipt<R: Receipt>(&mut self, index: u32, tag: u64, receipt: &mut R) -> R::Held {
         if let Some(reports) = &mut self.reports {
             reports.tags.push(tag);
         }
-        Delivery {
-            completion: Arc::clone(&self.completion),
-            index,
-        }
+        receipt.hold(&self.completion, index)
     }
 
     /// From now on the batch may be in the log.
@@ -249,6 +251,29 @@ impl Drop for Completer {
     }
 }
 
+/// How the sender of a record holds on to its acknowledgement.
+pub trait Receipt: Send {
+    /// What it is given.
+    type Held: Send;
+
+    /// Takes note of the record with `index` in its batch.
+    #[doc(hidden)]
+    fn hold(&mut self, completion: &Arc<Completion>, index: u32) -> Self::Held;
+}
+
+/// A delivery for each record.
+#[derive(Debug)]
+pub struct Single;
+
+impl Receipt for Single {
+    type Held = Delivery;
+
+    #[inline]
+    fn hold(&mut self, completion: &Arc<Completion>, index: u32) -> Delivery {
+        Delivery::new(completion, index)
+    }
+}
+
 /// The acknowledgement of one record, to be awaited or dropped.
 ///
 /// # Cancel safety
@@ -261,6 +286,18 @@ pub struct Delivery {
 }
 
 impl Delivery {
+    #[inline]
+    pub(crate) fn new(completion: &Arc<Completion>, index: u32) -> Self {
+        Self {
+            completion: Arc::clone(completion),
+            index,
+        }
+    }
+
+    pub(crate) fn into_parts(self) -> (Arc<Completion>, u32) {
+        (self.completion, self.index)
+    }
+
     /// The partition that the record goes to.
     #[must_use]
     pub fn partition(&self) -> &TopicPartition {
@@ -355,7 +392,10 @@ mod tests {
     #[tokio::test]
     async fn every_record_of_a_batch_gets_its_own_offset() {
         let mut completer = completer();
-        let deliveries = [completer.delivery(0, 0), completer.delivery(7, 0)];
+        let deliveries = [
+            completer.receipt(0, 0, &mut Single),
+            completer.receipt(7, 0, &mut Single),
+        ];
         completer.written(at(100));
         let [first, eighth] = deliveries;
         assert_eq!(first.await.unwrap().offset, Some(100));
@@ -366,7 +406,7 @@ mod tests {
     #[tokio::test]
     async fn a_waiting_delivery_is_woken() {
         let mut completer = completer();
-        let waiting = tokio::spawn(completer.delivery(0, 0));
+        let waiting = tokio::spawn(completer.receipt(0, 0, &mut Single));
         tokio::task::yield_now().await;
         completer.written(Written::default());
         assert_eq!(waiting.await.unwrap().unwrap().offset, None);
@@ -376,11 +416,11 @@ mod tests {
     async fn dropping_the_batch_completes_it_and_says_whether_it_may_be_written() {
         let mut written = completer();
         written.may_be_written();
-        let delivery = written.delivery(0, 0);
+        let delivery = written.receipt(0, 0, &mut Single);
         drop(written);
         assert_eq!(delivery.await.unwrap_err().outcome(), Outcome::Unknown);
         let mut queued = completer();
-        let delivery = queued.delivery(0, 0);
+        let delivery = queued.receipt(0, 0, &mut Single);
         drop(queued);
         let error = delivery.await.unwrap_err();
         assert_eq!(error.outcome(), Outcome::NotWritten);
@@ -390,7 +430,7 @@ mod tests {
     #[test]
     fn the_first_result_stands() {
         let mut completer = completer();
-        let delivery = completer.delivery(0, 0);
+        let delivery = completer.receipt(0, 0, &mut Single);
         completer.written(at(1));
         completer.fail(Cause::Closed, Outcome::Unknown);
         assert_eq!(delivery.result().unwrap().unwrap().offset, Some(1));
@@ -399,7 +439,7 @@ mod tests {
     #[tokio::test]
     async fn a_split_batch_passes_its_deliveries_on_however_often() {
         let mut whole = completer();
-        let deliveries = [0, 3, 4, 9].map(|index| whole.delivery(index, 0));
+        let deliveries = [0, 3, 4, 9].map(|index| whole.receipt(index, 0, &mut Single));
         let [waiting, fourth, fifth, tenth] = deliveries;
         let waiting = tokio::spawn(waiting);
         tokio::task::yield_now().await;
@@ -438,7 +478,7 @@ mod tests {
     #[test]
     fn a_bad_record_is_told_apart_from_those_that_fail_with_it() {
         let mut completer = completer();
-        let deliveries = [0, 1].map(|index| completer.delivery(index, 0));
+        let deliveries = [0, 1].map(|index| completer.receipt(index, 0, &mut Single));
         let code = klamm_codec::ErrorCode::INVALID_RECORD;
         let cause = Cause::Broker {
             code,

@@ -21,6 +21,7 @@ mod accumulator;
 mod builder;
 mod clock;
 mod config;
+mod deliveries;
 mod delivery;
 mod error;
 mod hooks;
@@ -38,6 +39,7 @@ mod unfinished;
 
 pub use builder::ProducerBuilder;
 pub use config::{Acks, ProducerConfig};
+pub use deliveries::{Deliveries, Settled};
 pub use delivery::{Delivery, RecordMetadata};
 pub use error::{Cause, Error, Outcome};
 pub use hooks::{DeliveryReport, Interceptor, RecordBuf};

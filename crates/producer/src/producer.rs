@@ -12,7 +12,8 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::config::Settings;
-use crate::delivery::Delivery;
+use crate::deliveries::Deliveries;
+use crate::delivery::{Delivery, Receipt, Single};
 use crate::error::Error;
 use crate::hooks::Hooks;
 use crate::record::Record;
@@ -76,9 +77,32 @@ impl Producer {
     /// A future that is dropped before it is ready has not accepted the record.
     #[inline]
     pub fn send<'a>(&'a self, record: Record<'a>) -> SendRecord<'a> {
+        self.send_for(record, Single)
+    }
+
+    /// As [`send`](Self::send), for those who send much and want to know what became of all of it: the
+    /// acknowledgement goes into `deliveries`, which costs less than a [`Delivery`] for each record.
+    ///
+    /// # Errors
+    /// As of [`send`](Self::send): the record was not accepted, and is not in `deliveries`.
+    ///
+    /// # Cancel safety
+    /// As of [`send`](Self::send).
+    #[inline]
+    pub fn send_into<'a>(
+        &'a self,
+        record: Record<'a>,
+        deliveries: &'a mut Deliveries,
+    ) -> SendRecord<'a, &'a mut Deliveries> {
+        self.send_for(record, deliveries)
+    }
+
+    #[inline]
+    fn send_for<'a, R: Receipt>(&'a self, record: Record<'a>, receipt: R) -> SendRecord<'a, R> {
         SendRecord {
             producer: self,
             record,
+            receipt: Some(receipt),
             waiting: None,
         }
     }
@@ -102,24 +126,33 @@ impl Producer {
     }
 
     /// Sends a record that has to wait for something, or that interceptors are to see.
-    async fn send_waiting(&self, record: Record<'_>) -> Result<Delivery, Error> {
+    async fn send_waiting<R: Receipt>(
+        &self,
+        record: Record<'_>,
+        receipt: R,
+    ) -> Result<R::Held, Error> {
         if !self.inner.shared.has_interceptors() {
-            return self.send_as_it_is(record).await;
+            return self.send_as_it_is(record, receipt).await;
         }
         let record = self.inner.shared.intercept(&record);
         let headers = record.borrowed_headers();
-        self.send_as_it_is(record.as_record(&headers)).await
+        self.send_as_it_is(record.as_record(&headers), receipt)
+            .await
     }
 
-    async fn send_as_it_is(&self, record: Record<'_>) -> Result<Delivery, Error> {
+    async fn send_as_it_is<R: Receipt>(
+        &self,
+        record: Record<'_>,
+        mut receipt: R,
+    ) -> Result<R::Held, Error> {
         let shared = &self.inner.shared;
         let started = Instant::now();
         let deadline = started + shared.settings.config.max_block;
         let mut granted = None;
         let mut asked = 0;
         loop {
-            match shared.try_append(&record, &mut granted) {
-                Ok(delivery) => return Ok(delivery),
+            match shared.try_append(&record, &mut granted, &mut receipt) {
+                Ok(held) => return Ok(held),
                 Err(Refused::Failed(error)) => return Err(*error),
                 Err(Refused::NoPartition(error)) => {
                     // It may have been added just now, as Java assumes; a rule that names it is wrong.
@@ -256,49 +289,54 @@ impl Producer {
     }
 }
 
-/// The future of [`Producer::send`].
+/// The future of [`Producer::send`] and [`Producer::send_into`].
 ///
 /// Written by hand, so that a record that has to wait for nothing is appended from where the caller
 /// has put it, without being copied into an `async fn` first.
 #[must_use = "a record is not sent before this is awaited"]
-pub struct SendRecord<'a> {
+pub struct SendRecord<'a, R: Receipt = Single> {
     producer: &'a Producer,
     record: Record<'a>,
-    waiting: Option<Pin<Box<Waiting<'a>>>>,
+    /// Until the record has to wait.
+    receipt: Option<R>,
+    waiting: Option<Pin<Box<Waiting<'a, R::Held>>>>,
 }
 
-type Waiting<'a> = dyn Future<Output = Result<Delivery, Error>> + Send + 'a;
+type Waiting<'a, Held> = dyn Future<Output = Result<Held, Error>> + Send + 'a;
 
-impl Future for SendRecord<'_> {
-    type Output = Result<Delivery, Error>;
+impl<'a, R: Receipt + Unpin + 'a> Future for SendRecord<'a, R> {
+    type Output = Result<R::Held, Error>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let shared = &this.producer.inner.shared;
-        if this.waiting.is_none()
+        if let Some(receipt) = &mut this.receipt
             && !shared.has_interceptors()
-            && let Ok(delivery) = shared.try_append(&this.record, &mut None)
+            && let Ok(held) = shared.try_append(&this.record, &mut None, receipt)
         {
-            return Poll::Ready(Ok(delivery));
+            return Poll::Ready(Ok(held));
         }
         this.poll_waiting(context)
     }
 }
 
-impl SendRecord<'_> {
+impl<'a, R: Receipt + 'a> SendRecord<'a, R> {
     #[cold]
     #[inline(never)]
-    fn poll_waiting(&mut self, context: &mut Context<'_>) -> Poll<Result<Delivery, Error>> {
+    fn poll_waiting(&mut self, context: &mut Context<'_>) -> Poll<Result<R::Held, Error>> {
         let (producer, record) = (self.producer, self.record);
-        let waiting = self
-            .waiting
-            .get_or_insert_with(|| Box::pin(producer.send_waiting(record)));
-        waiting.as_mut().poll(context)
+        if let Some(receipt) = self.receipt.take() {
+            self.waiting = Some(Box::pin(producer.send_waiting(record, receipt)));
+        }
+        match &mut self.waiting {
+            Some(waiting) => waiting.as_mut().poll(context),
+            None => Poll::Pending,
+        }
     }
 }
 
-impl fmt::Debug for SendRecord<'_> {
+impl<R: Receipt> fmt::Debug for SendRecord<'_, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SendRecord")
             .field("record", &self.record)

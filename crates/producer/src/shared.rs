@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::accumulator::{Append, AppendContext, NoPartition, TopicQueues, Topics};
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, Receipt, Single};
 use crate::error::Error;
 use crate::hooks::{Hooks, RecordBuf};
 use crate::inbox::Inbox;
@@ -95,11 +95,12 @@ impl Shared {
     }
 
     /// Writes `record` into its batch, if nothing has to be waited for.
-    pub(crate) fn try_append(
+    pub(crate) fn try_append<R: Receipt>(
         &self,
         record: &Record<'_>,
         granted: &mut Option<Reservation>,
-    ) -> Result<Delivery, Refused> {
+        receipt: &mut R,
+    ) -> Result<R::Held, Refused> {
         if let Some(ended) = self.ended.get() {
             return Err(ended.clone().into());
         }
@@ -126,8 +127,8 @@ impl Shared {
                 record_bytes_max,
                 sticky,
             };
-            let (result, signal) = match queue.append(record, granted, &context) {
-                Append::Appended { delivery, signal } => (Some(Ok(delivery)), signal),
+            let (result, signal) = match queue.append(record, granted, &context, receipt) {
+                Append::Appended { held, signal } => (Some(Ok(held)), signal),
                 Append::NoMemory { wanted, signal } => {
                     (Some(Err(Refused::NoMemory(wanted))), signal)
                 }
@@ -147,7 +148,7 @@ impl Shared {
     /// As [`try_append`](Self::try_append). A topic that is not known, or no longer, is asked for, so that a later attempt
     /// finds it.
     pub(crate) fn append_or_ask(&self, record: &Record<'_>) -> Result<Delivery, Refused> {
-        match self.try_append(record, &mut None) {
+        match self.try_append(record, &mut None, &mut Single) {
             Err(Refused::NoTopic) => {}
             appended => return appended,
         }
@@ -155,7 +156,7 @@ impl Shared {
         let snapshot = self.cluster.snapshot();
         let topic = snapshot.topic(record.topic).ok_or(Refused::NoTopic)?;
         self.use_topic(topic);
-        self.try_append(record, &mut None)
+        self.try_append(record, &mut None, &mut Single)
     }
 
     #[cold]

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use indicatif::ProgressBar;
 use klamm::config::Role;
-use klamm::{Producer, Record};
+use klamm::{Deliveries, Producer, Record, Settled};
 use tokio::task::JoinSet;
 
 use super::args::PerfProduceArgs;
@@ -13,9 +13,9 @@ use super::payload::payloads;
 use super::usage::Usage;
 use super::{print_result, warm_up};
 use crate::args::ClusterArgs;
-use crate::deliveries::{Deliveries, Outcome};
 use crate::failure::{Failure, note};
 use crate::output::Output;
+use crate::produce::check_settled;
 use crate::progress;
 use crate::session::Session;
 
@@ -54,7 +54,7 @@ pub(super) async fn run(
             bar: bar.clone(),
         }));
     }
-    let mut outcome = Outcome::default();
+    let mut outcome = Settled::default();
     let mut failure = None;
     while let Some(sent) = senders.join_next().await {
         match sent {
@@ -76,7 +76,7 @@ pub(super) async fn run(
         spent.cost()
     );
     print_result(out, &line, outcome.acknowledged, args.records)?;
-    outcome.check()?;
+    check_settled(&outcome)?;
     if let Some(failure) = failure {
         return Err(failure);
     }
@@ -99,7 +99,7 @@ struct Sender {
 }
 
 /// Sends records and waits for all their acknowledgements, also if sending ends early.
-async fn send(sender: Sender) -> (Outcome, Result<(), Failure>) {
+async fn send(sender: Sender) -> (Settled, Result<(), Failure>) {
     let mut deliveries = Deliveries::default();
     let mut sent = Ok(());
     for index in 0..sender.records as usize {
@@ -111,12 +111,9 @@ async fn send(sender: Sender) -> (Outcome, Result<(), Failure>) {
         }
         let value = &sender.values[index % sender.values.len()];
         let record = Record::to(&sender.topic).value(value);
-        match sender.producer.send(record).await {
-            Ok(delivery) => deliveries.add(delivery),
-            Err(error) => {
-                sent = Err(error.into());
-                break;
-            }
+        if let Err(error) = sender.producer.send_into(record, &mut deliveries).await {
+            sent = Err(error.into());
+            break;
         }
     }
     sender.producer.flush().await;

@@ -5,16 +5,15 @@ mod input;
 mod json;
 mod sink;
 
-use klamm::Record;
 use klamm::config::Role;
 use klamm::producer::Header;
+use klamm::{Deliveries, Record, Settled};
 
 use self::args::{Bytes, HeaderArg};
 pub(crate) use self::args::{ProduceArgs, ProducerArgs};
 use self::input::Input;
 use self::sink::Sink;
 use crate::args::ClusterArgs;
-use crate::deliveries::Deliveries;
 use crate::failure::{Failure, note};
 use crate::output::{Output, counted, object, row};
 use crate::session::Session;
@@ -49,16 +48,28 @@ pub(crate) async fn run(
             ));
             finished?;
             if args.transactional_id.is_none() {
-                outcome.check()?;
+                check_settled(&outcome)?;
             }
             Err(Failure::Interrupted)
         }
         Some(ended) => {
             ended?;
             finished?;
-            outcome.check()
+            check_settled(&outcome)
         }
     }
+}
+
+/// # Errors
+/// If a record failed.
+pub(crate) fn check_settled(settled: &Settled) -> Result<(), Failure> {
+    let Some(error) = &settled.first_error else {
+        return Ok(());
+    };
+    let (failed, all) = (settled.failed, settled.failed + settled.acknowledged);
+    Err(Failure::Failed(format!(
+        "{failed} of {all} records failed, the first because: {error}"
+    )))
 }
 
 /// Sends record by record, until the end of the input.

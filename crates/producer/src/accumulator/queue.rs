@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use super::fill::Fill;
 use crate::clock::Clock;
-use crate::delivery::{Completer, Delivery};
+use crate::delivery::{Completer, Receipt};
 use crate::hooks::Hooks;
 use crate::memory::{Memory, Reservation};
 use crate::partitioner::Availability;
@@ -72,9 +72,9 @@ pub(crate) struct Batch {
 
 /// What became of a record. With `signal` the sender has to be told about the queue.
 #[derive(Debug)]
-pub(crate) enum Append {
+pub(crate) enum Append<Held> {
     /// It is in a batch.
-    Appended { delivery: Delivery, signal: bool },
+    Appended { held: Held, signal: bool },
     /// The sticky partitioner should go on to another partition.
     Switch { signal: bool },
     /// So many bytes of `buffer.memory` are wanted first.
@@ -147,12 +147,13 @@ impl PartitionQueue {
 
     /// Writes `record` into the open batch, or a new one. `granted` is memory that the caller has
     /// waited for.
-    pub(crate) fn append(
+    pub(crate) fn append<R: Receipt>(
         &self,
         record: &Record<'_>,
         granted: &mut Option<Reservation>,
         context: &AppendContext<'_>,
-    ) -> Append {
+        receipt: &mut R,
+    ) -> Append<R::Held> {
         let mut state = self.lock();
         if state.ended || state.asleep {
             return Append::Ended;
@@ -184,11 +185,11 @@ impl PartitionQueue {
         let before = builder.batch_bytes();
         let index = builder.append(timestamp, record.key, record.value, record.headers);
         let written = builder.batch_bytes() - before;
-        let delivery = open.completer.delivery(index, record.tag);
+        let held = open.completer.receipt(index, record.tag, receipt);
         if context.sticky {
             state.sticky_bytes += written;
         }
-        Append::Appended { delivery, signal }
+        Append::Appended { held, signal }
     }
 
     /// A new batch: in a used buffer of full size for a busy partition, else in a small one, so that
@@ -331,6 +332,7 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::delivery::{Delivery, Single};
 
     const BATCH_BYTES: usize = 4096;
 
@@ -357,7 +359,7 @@ mod tests {
             }
         }
 
-        fn append(&self, bytes: usize, sticky: bool) -> Append {
+        fn append(&self, bytes: usize, sticky: bool) -> Append<Delivery> {
             let value = vec![1; bytes];
             let record = Record::to("orders").value(&value);
             let context = AppendContext {
@@ -369,11 +371,11 @@ mod tests {
                 record_bytes_max: record.bytes_max(),
                 sticky,
             };
-            self.queue.append(&record, &mut None, &context)
+            self.queue.append(&record, &mut None, &context, &mut Single)
         }
     }
 
-    fn signal(append: &Append) -> bool {
+    fn signal(append: &Append<Delivery>) -> bool {
         match append {
             Append::Appended { signal, .. } => *signal,
             other => panic!("{other:?}"),

@@ -23,7 +23,7 @@ use super::state::SenderState;
 use crate::accumulator::{Append, AppendContext, Fill, PartitionQueue};
 use crate::clock::Clock;
 use crate::config::ProducerConfig;
-use crate::delivery::Written;
+use crate::delivery::{Single, Written};
 use crate::error::Outcome;
 use crate::hooks::Hooks;
 use crate::idempotence::ProducerKey;
@@ -471,7 +471,7 @@ impl World {
             record_bytes_max: record.bytes_max(),
             sticky: false,
         };
-        let appended = self.queues[partition].append(&record, &mut None, &context);
+        let appended = self.queues[partition].append(&record, &mut None, &context, &mut Single);
         assert!(matches!(appended, Append::Appended { .. }), "{appended:?}");
         self.state.visit(partition, Instant::now());
     }

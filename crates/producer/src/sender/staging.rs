@@ -183,7 +183,7 @@ mod tests {
     use crate::accumulator::{Append, AppendContext, Fill, PartitionQueue};
     use crate::clock::Clock;
     use crate::config::ProducerConfig;
-    use crate::delivery::Delivery;
+    use crate::delivery::{Delivery, Single};
     use crate::error::Error;
     use crate::idempotence::ProducerKey;
     use crate::memory::Memory;
@@ -253,10 +253,10 @@ mod tests {
                 record_bytes_max: record.bytes_max(),
                 sticky: false,
             };
-            let appended = self.queue.append(&record, &mut None, &context);
+            let appended = self.queue.append(&record, &mut None, &context, &mut Single);
             self.state.visit(0, Instant::now());
             match appended {
-                Append::Appended { delivery, .. } => delivery,
+                Append::Appended { held, .. } => held,
                 other => panic!("{other:?}"),
             }
         }
