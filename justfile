@@ -108,6 +108,10 @@ admin-moves:
 admin-beside-java:
     cargo test --package klamm-tests --test admin -- --ignored --nocapture beside_javas_admin
 
+# Runs docs/cli.md on a terminal (util-linux's script) and writes it anew with what it shows.
+cli-page:
+    KLAMM_WRITE_CLI_PAGE=1 cargo test --package klamm-cli --test real_kafka -- the_walk
+
 # The command moves replicas and leaders between three nodes.
 command-on-three-nodes:
     cargo test --package klamm-cli --test real_kafka -- --ignored --nocapture

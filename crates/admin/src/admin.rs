@@ -52,10 +52,16 @@ impl Admin {
         self
     }
 
+    /// Whether it speaks with the controllers of a `KRaft` cluster, not with its brokers (`bootstrap.controllers`).
+    #[must_use]
+    pub fn is_of_controllers(&self) -> bool {
+        self.cluster.is_of_controllers()
+    }
+
     /// # Errors
     /// [`Error::NeedsBrokers`] if controllers are spoken with.
     pub(crate) fn needs_brokers(&self, what: &impl Display) -> Result<(), Error> {
-        if self.cluster.is_of_controllers() {
+        if self.is_of_controllers() {
             return Err(Error::NeedsBrokers {
                 what: what.to_string(),
             });

@@ -22,7 +22,12 @@ pub(super) async fn run(admin: &Admin, out: &Output) -> Result<(), Failure> {
         return out.document(&object(document));
     }
     let id = described.cluster_id.as_deref().unwrap_or("without id");
-    let brokers = counted(described.brokers.len() as u64, "broker");
+    let noun = if admin.is_of_controllers() {
+        "controller"
+    } else {
+        "broker"
+    };
+    let brokers = counted(described.brokers.len() as u64, noun);
     out.heading(&format!("cluster {id}: {brokers}"))?;
     out.rows(rows, "no brokers")
 }
