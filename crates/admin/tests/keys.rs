@@ -1,9 +1,12 @@
 //! The driver, seen through the requests that it sends: how many, and about which keys again.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use klamm_admin::{Admin, ApiKey, ErrorCode, NodeId, OffsetSpec, TopicPartition};
-use klamm_net::{ClientConfig, Cluster};
+use klamm_admin::{
+    Admin, ApiKey, ErrorCode, HostPort, NewTopic, NodeId, OffsetSpec, TopicPartition,
+};
+use klamm_net::{ClientConfig, Cluster, Connecting, Connector, TcpConnector};
 use klamm_testbroker::{Fault, TestBroker};
 
 const GROUPS: usize = 100;
@@ -130,6 +133,40 @@ async fn a_leader_that_moves_is_followed() {
     let moved = Fault::Error(ErrorCode::NOT_LEADER_OR_FOLLOWER);
     broker.inject(ApiKey::LIST_OFFSETS, moved).unwrap();
     list().await;
+}
+
+/// Reaches all brokers but one, which says nothing.
+#[derive(Debug)]
+struct AllBut {
+    away: HostPort,
+    others: TcpConnector,
+}
+
+impl Connector for AllBut {
+    fn connect<'a>(&'a self, address: &'a HostPort, timeout: Duration) -> Connecting<'a> {
+        if *address == self.away {
+            return Box::pin(std::future::pending());
+        }
+        self.others.connect(address, timeout)
+    }
+}
+
+#[tokio::test]
+async fn a_controller_that_does_not_answer_is_asked_through_another_broker() {
+    let broker = broker().await;
+    let mut config = ClientConfig::new(&broker.bootstrap()).unwrap();
+    let snapshot = Cluster::connect(config.clone()).await.unwrap().snapshot();
+    let controller = snapshot.broker(snapshot.controller.unwrap()).unwrap();
+    config.connection_setup_timeout = Duration::from_millis(100);
+    config.connector = Arc::new(AllBut {
+        away: controller.address.clone(),
+        others: TcpConnector::default(),
+    });
+    // All that the metadata say for good is that this is the controller.
+    let admin = Admin::new(Cluster::connect(config).await.unwrap());
+    let new = [NewTopic::new("payments").partitions(1)];
+    let created = admin.timeout(Duration::from_secs(20)).create_topics(new);
+    created.await.unwrap().all().unwrap();
 }
 
 #[tokio::test]

@@ -176,6 +176,14 @@ impl<C: Call> Run<C> {
             }
         }
         let (again, pause) = self.retry(again, Duration::ZERO);
+        let is_controllers = |key: &C::Key| self.call.target(key) == Target::Controller;
+        let (by_any, again): (Vec<_>, Vec<_>) = again.into_iter().partition(is_controllers);
+        if !by_any.is_empty() {
+            // The metadata may go on naming a broker that does not answer: with KRaft any other one takes what is the
+            // controller's, without it says that it is not the controller.
+            self.admin.cluster.request_refresh();
+            self.send(Place::Any, by_any, pause);
+        }
         if !again.is_empty() {
             self.locate(again, pause);
         }
