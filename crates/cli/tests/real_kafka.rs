@@ -164,7 +164,8 @@ fn the_walk_in_the_docs_is_as_it_is_told() {
             shown.push(format!("$ {command}\n{told}"));
             commands += 1;
         }
-        written.push_str(&format!("```text\n{}```{after}", shown.join("\n")));
+        let shown = shown.join("\n");
+        written.extend(["```text\n", &shown, "```", after]);
     }
     assert!(commands >= 20, "{commands} commands on the page");
     if writes {
