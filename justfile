@@ -56,6 +56,10 @@ moves:
 bench-net:
     cargo bench --package klamm-benches --bench connection
 
+# Reading from the replica in the consumer's rack, on three brokers; half a minute.
+racks:
+    cargo test --package klamm-tests --test racks -- --ignored --nocapture
+
 # Reading across an unclean leader election on three brokers; a minute or two.
 truncation:
     cargo test --package klamm-tests --test truncation -- --ignored --nocapture

@@ -36,6 +36,7 @@ pub struct KafkaBuilder {
     format_arguments: Vec<String>,
     java_options: Vec<String>,
     proxied: bool,
+    racks: bool,
     dynamic_quorum: bool,
 }
 
@@ -49,6 +50,7 @@ impl KafkaBuilder {
             format_arguments: Vec::new(),
             java_options: vec!["-Xmx1g".to_owned()],
             proxied: false,
+            racks: false,
             dynamic_quorum: false,
         }
     }
@@ -88,6 +90,15 @@ impl KafkaBuilder {
     pub fn dynamic_quorum(mut self) -> Self {
         self.dynamic_quorum = true;
         self
+    }
+
+    /// Puts each node into a rack of its own, the first into `rack-1`; consumers are sent to the replica of their rack.
+    pub fn racks(mut self) -> Self {
+        self.racks = true;
+        self.property(
+            "replica.selector.class",
+            "org.apache.kafka.common.replica.RackAwareReplicaSelector",
+        )
     }
 
     /// Arguments for `StorageTool format`, such as `--add-scram …` or `--feature transaction.version=1`.
@@ -225,6 +236,9 @@ impl KafkaBuilder {
             })
             .collect();
         let mut properties = common.clone();
+        if self.racks {
+            properties.set("broker.rack", format!("rack-{id}"));
+        }
         if jars.version().has_kraft() {
             all.push(Listener {
                 name: CONTROLLER.to_owned(),

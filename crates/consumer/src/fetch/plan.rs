@@ -237,9 +237,16 @@ impl FetchState {
             }
             state.valid_in = leader.epoch;
         }
-        let preferred = state.preferred.filter(|it| cluster.has_broker(it.node));
-        state.preferred = preferred;
-        Need::Fetch(preferred.map_or(leader.node, |preferred| preferred.node))
+        match state.preferred {
+            None => Need::Fetch(leader.node),
+            Some(preferred) if cluster.has_broker(preferred.node) => Need::Fetch(preferred.node),
+            // Just (re)started, or just gone. Asked at once, the leader might name it again and again.
+            Some(_) => {
+                state.preferred = None;
+                state.pause.failed(now, self.settings.retry_backoff);
+                Need::Metadata
+            }
+        }
     }
 
     /// Makes the partition part of the session of the broker that it is to be fetched from, and of

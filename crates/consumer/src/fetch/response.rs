@@ -240,6 +240,8 @@ impl FetchState {
         let code = fetched.error_code;
         if code == ErrorCode::OFFSET_OUT_OF_RANGE {
             if was_preferred {
+                // It lags, and the leader may name it again: not in circles.
+                state.pause.failed(now, backoff);
                 return;
             }
             let is_drained = state.is_drained();

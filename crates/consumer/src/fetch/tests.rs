@@ -870,10 +870,13 @@ fn a_preferred_replica_that_fails_or_lags_or_is_gone_gives_way_to_the_leader() {
         assert_ne!(next.node, NodeId(3));
         assert_eq!(asked(&next), [(0, 0)]);
     }
-    // One that is no broker is not asked at all.
+    // One that the metadata does not have (yet) is looked for, and the leader, which names it again, not asked in circles.
     let mut bench = Bench::reading(&[0]);
     let plan = bench.only_fetch();
     bench.answer(&plan, vec![preferring(77)]);
+    let plan = bench.plan();
+    assert!(plan.refresh && plan.fetches.is_empty());
+    bench.now += 121 * MILLISECOND;
     assert_eq!(bench.only_fetch().node, NodeId(1));
 }
 
