@@ -21,6 +21,9 @@
 //! - after a failure the next heartbeat says everything again
 //! - what is owned is told in the heartbeat after it has changed: that is the acknowledgement
 
+mod answer;
+mod reconcile;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -29,8 +32,7 @@ use klamm_net::{TopicId, TopicPartition};
 use tokio::time::Instant;
 
 use super::action::{
-    Action, Answer, Beat, Beaten, Commits, Failure, Generation, Leaving, MemberSettings,
-    Membership, Refusal, Topics,
+    Action, Answer, Beat, Commits, Generation, Leaving, MemberSettings, Membership, Refusal, Topics,
 };
 use super::heartbeat::Pace;
 use super::ownership::{Ownership, Partitions, Progress};
@@ -238,171 +240,11 @@ impl ConsumerMember {
         }
     }
 
-    fn by_id(&self, partitions: &Partitions) -> BTreeMap<TopicId, Vec<i32>> {
-        let mut topics: BTreeMap<TopicId, Vec<i32>> = BTreeMap::new();
-        for partition in partitions {
-            if let Some(id) = self.ids.get(&partition.topic) {
-                topics.entry(*id).or_default().push(partition.partition);
-            }
-        }
-        topics
-    }
-
-    fn handle_beaten(&mut self, now: Instant, stay: u64, outcome: Result<Beaten, Failure>) {
-        if stay != self.stay || !self.state.beats() {
-            return;
-        }
-        self.in_flight = false;
-        match outcome {
-            Ok(beaten) => self.beaten(now, beaten),
-            Err(failure) => {
-                self.said = None;
-                self.beat_failed(now, failure);
-            }
-        }
-    }
-
-    fn beaten(&mut self, now: Instant, beaten: Beaten) {
-        self.failures = 0;
-        self.pace.set_interval(beaten.interval);
-        if self.epoch != beaten.epoch || beaten.assignment.is_some() {
-            // The group rebalances: what others release comes with a later heartbeat.
-            self.next_at = self.next_at.min(now + self.pace.hasten());
-        }
-        self.epoch = beaten.epoch;
-        if let Some(member_id) = beaten.member_id {
-            self.member_id = member_id;
-        }
-        if self.state == State::Joining {
-            self.state = State::Stable;
-        }
-        if let Some(partitions) = beaten.assignment {
-            self.target.version += 1;
-            self.target.partitions = partitions;
-        }
-        self.reconcile_if_due(now);
-    }
-
-    fn beat_failed(&mut self, now: Instant, failure: Failure) {
-        let code = match failure {
-            Failure::Net(error) if error.is_retriable() => ErrorCode::COORDINATOR_NOT_AVAILABLE,
-            Failure::Net(error) => return self.give_up(error.into()),
-            Failure::Code(code, _) => code,
-        };
-        match code {
-            ErrorCode::FENCED_MEMBER_EPOCH | ErrorCode::UNKNOWN_MEMBER_ID => self.fenced(now),
-            ErrorCode::NOT_COORDINATOR | ErrorCode::COORDINATOR_NOT_AVAILABLE => {
-                self.actions.push_back(Action::ForgetCoordinator);
-                // Another one may know at once; if that does not help, after a pause.
-                self.beat_again(now, self.failures > 0);
-            }
-            ErrorCode::COORDINATOR_LOAD_IN_PROGRESS => self.beat_again(now, true),
-            ErrorCode::TOPIC_AUTHORIZATION_FAILED => {
-                self.actions.push_back(Action::Report(self.refusal(code)));
-                self.beat_again(now, true);
-            }
-            code => {
-                let error = self.refusal(code);
-                self.give_up(error);
-            }
-        }
-    }
-
-    fn beat_again(&mut self, now: Instant, after_a_pause: bool) {
-        let pause = self.settings.retry_backoff.jittered(self.failures);
-        self.failures = self.failures.saturating_add(1);
-        self.next_at = if after_a_pause { now + pause } else { now };
-    }
-
     fn refusal(&self, code: ErrorCode) -> Error {
         Error::Group {
             group: self.settings.group_id.clone(),
             code,
         }
-    }
-
-    /// Starts to change hands what has to, as far as names are known.
-    fn reconcile_if_due(&mut self, now: Instant) {
-        if !matches!(self.state, State::Stable | State::Reconciling) {
-            return;
-        }
-        let mut resolved: BTreeMap<TopicPartition, TopicId> = BTreeMap::new();
-        let mut unresolved = BTreeSet::new();
-        for &(id, index) in &self.target.partitions {
-            match self.names.get(&id) {
-                Some(name) => {
-                    resolved.insert(TopicPartition::new(Arc::clone(name), index), id);
-                }
-                None => {
-                    unresolved.insert(id);
-                }
-            }
-        }
-        let is_new = self.reconciled != self.target.version;
-        let done = unresolved.is_empty() && !is_new && !self.ownership.is_busy();
-        let same = |at: &TopicPartition| {
-            resolved
-                .get(at)
-                .is_some_and(|id| self.ids.get(&at.topic) == Some(id))
-        };
-        let owned = self.ownership.owned();
-        let kept: Partitions = owned.iter().filter(|at| same(at)).cloned().collect();
-        let changes = kept != *owned || resolved.len() != owned.len();
-        if !changes && !self.ownership.is_busy() {
-            self.ownership.forget_waiting();
-        }
-        if done && !changes {
-            self.state = State::Stable;
-            return;
-        }
-        self.state = State::Reconciling;
-        if !unresolved.is_empty() && !self.resolving && self.resolve_at.is_none() {
-            self.resolving = true;
-            self.actions.push_back(Action::Resolve(unresolved));
-        }
-        if self.ownership.is_busy() {
-            return;
-        }
-        if changes {
-            self.reconciled = self.target.version;
-            self.next_ids = resolved
-                .iter()
-                .map(|(at, id)| (Arc::clone(&at.topic), *id))
-                .collect();
-            let target = resolved.into_keys().collect();
-            self.ownership.change(kept, target, &mut self.actions);
-        } else if is_new && !self.resolving {
-            // The part that is known is what is owned: told once.
-            self.reconciled = self.target.version;
-            self.acknowledge(now);
-        }
-    }
-
-    fn acknowledge(&mut self, now: Instant) {
-        self.state = State::Acknowledging;
-        if self.failures == 0 {
-            self.next_at = now;
-        }
-    }
-
-    /// What follows when partitions have changed hands.
-    fn settled(&mut self, now: Instant) {
-        self.ids = std::mem::take(&mut self.next_ids);
-        match self.state {
-            State::Reconciling => self.acknowledge(now),
-            _ => self.join_if_nothing_is_lost(now),
-        }
-    }
-
-    fn resolved(&mut self, now: Instant, names: Vec<(TopicId, Arc<str>)>) {
-        self.resolving = false;
-        self.names.extend(names);
-        let mut ids = self.target.partitions.iter().map(|(id, _)| id);
-        if ids.any(|id| !self.names.contains_key(id)) {
-            // A topic so new, or so dead, that the broker asked does not know it.
-            self.resolve_at = Some(now + self.settings.retry_backoff.max);
-        }
-        self.reconcile_if_due(now);
     }
 
     fn leave_stale(&mut self) {
