@@ -266,14 +266,14 @@ mod tests {
         second.written(Written::default());
         {
             let mut settling = std::pin::pin!(deliveries.settle());
-            let polled = futures_poll(settling.as_mut()).await;
+            let polled = poll_once(settling.as_mut()).await;
             assert!(polled.is_pending());
         }
         first.written(Written::default());
         assert_eq!(numbers(&deliveries.settle().await), (3, 0));
     }
 
-    async fn futures_poll<F: Future>(
+    async fn poll_once<F: Future>(
         mut future: std::pin::Pin<&mut F>,
     ) -> std::task::Poll<F::Output> {
         std::future::poll_fn(|context| std::task::Poll::Ready(future.as_mut().poll(context))).await
