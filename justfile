@@ -135,7 +135,7 @@ mixed-groups:
 # How long a group of 50 members on 200 partitions takes to rebalance, with both protocols, and beside franz-go's if there is Go.
 rebalance-time:
     -cd benches/peers/franz-go && go build -o peer-rebalance ./rebalance
-    KLAMM_TEST_PEER={{ justfile_directory() }}/benches/peers/franz-go/peer-rebalance cargo test --package klamm-tests --test rebalance_time -- --ignored --nocapture
+    KLAMM_TEST_PEER={{ justfile_directory() }}/benches/peers/franz-go/peer-rebalance cargo test --release --package klamm-tests --test rebalance_time -- --ignored --nocapture
 
 # What TLS and SASL cost: time of a connection, records a second, beside plain text.
 tls-cost:

@@ -107,7 +107,12 @@ async fn produce(client: &Client, seen: &mut String) -> Outcome {
         refused.code(),
         refused.outcome()
     )?;
-    let beyond = producer.send(Record::to(TOPIC).partition(PARTITIONS)).await;
+    // It might be added meanwhile, so that is waited for.
+    let hasty = client
+        .producer()
+        .max_block(Duration::from_secs(1))
+        .build()?;
+    let beyond = hasty.send(Record::to(TOPIC).partition(PARTITIONS)).await;
     writeln!(seen, "no such partition: {}", beyond.unwrap_err())?;
     // The refusal has cost a sequence: the partition must go on all the same.
     let after = producer.send(

@@ -273,9 +273,7 @@ mod tests {
         assert_eq!(numbers(&deliveries.settle().await), (3, 0));
     }
 
-    async fn poll_once<F: Future>(
-        mut future: std::pin::Pin<&mut F>,
-    ) -> std::task::Poll<F::Output> {
+    async fn poll_once<F: Future>(mut future: std::pin::Pin<&mut F>) -> std::task::Poll<F::Output> {
         std::future::poll_fn(|context| std::task::Poll::Ready(future.as_mut().poll(context))).await
     }
 
