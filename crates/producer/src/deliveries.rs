@@ -165,20 +165,21 @@ impl Batch {
         self.earlier.push(earlier);
     }
 
-    fn indices(&self) -> impl Iterator<Item = u32> {
-        let ranges = self.earlier.iter().chain([&self.last]);
-        ranges.cloned().flatten()
+    fn ranges(&self) -> impl Iterator<Item = &Range<u32>> {
+        self.earlier.iter().chain([&self.last])
     }
 
     /// What became of the records, or one that is not known of.
     fn outcome(&self) -> Result<Settled, Delivery> {
         let mut settled = Settled::default();
         if self.completion.is_written() {
-            let ranges = self.earlier.iter().chain([&self.last]);
-            settled.acknowledged = ranges.map(|range| u64::from(range.end - range.start)).sum();
+            let counts = self
+                .ranges()
+                .map(|range| u64::from(range.end - range.start));
+            settled.acknowledged = counts.sum();
             return Ok(settled);
         }
-        for index in self.indices() {
+        for index in self.ranges().cloned().flatten() {
             let delivery = Delivery::new(&self.completion, index);
             match delivery.result() {
                 Some(Ok(_)) => settled.acknowledged += 1,

@@ -12,9 +12,7 @@ use klamm_codec::api::{ApiKey, Request};
 use klamm_codec::fetch_response::{FetchResponse, NodeEndpoint};
 use klamm_codec::frame::response_body;
 use klamm_codec::messages::{FetchRequest, encode_request};
-use klamm_net::{
-    Broker, Cluster, ClusterSnapshot, HostPort, Lane, LeaderHint, NodeId, TopicPartition,
-};
+use klamm_net::{Broker, Cluster, ClusterSnapshot, Lane, LeaderHint, NodeId, TopicPartition};
 use tokio::time::{Instant, sleep_until};
 
 use super::Position;
@@ -235,7 +233,8 @@ impl Fetcher {
                 leader_epoch,
             };
             let hints: Vec<_> = effects.leaders.into_iter().map(hint).collect();
-            let endpoints = effects.endpoints.into_iter().filter_map(broker);
+            let told = |it: &NodeEndpoint| Broker::told(it.node_id, &it.host, it.port, None);
+            let endpoints = effects.endpoints.iter().filter_map(told);
             self.cluster
                 .leader_hints(&hints, &endpoints.collect::<Vec<_>>());
         }
@@ -246,18 +245,6 @@ impl Fetcher {
             self.shared.application.notify_one();
         }
     }
-}
-
-/// A broker that a response named, if its port is one.
-fn broker(endpoint: NodeEndpoint) -> Option<Broker> {
-    Some(Broker {
-        node: NodeId(endpoint.node_id),
-        address: HostPort {
-            host: endpoint.host,
-            port: endpoint.port.try_into().ok()?,
-        },
-        rack: None,
-    })
 }
 
 impl View {

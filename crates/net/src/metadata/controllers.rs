@@ -7,7 +7,6 @@ use klamm_codec::messages::{DescribeClusterRequest, DescribeClusterResponse};
 use klamm_codec::{ApiKey, ErrorCode};
 
 use super::snapshot::{Answer, Broker};
-use crate::client_config::HostPort;
 use crate::connection::Connection;
 use crate::error::Error;
 use crate::node::NodeId;
@@ -37,7 +36,7 @@ pub(super) async fn ask(connection: &Connection, timeout: Duration) -> Result<An
     let request = DescribeClusterRequest::default().with_endpoint_type(CONTROLLER);
     let response = connection.request(&request, version, timeout).await?;
     match ErrorCode(response.error_code) {
-        ErrorCode::NONE => Ok(answer(response)),
+        ErrorCode::NONE => Ok(answer(&response)),
         ErrorCode::MISMATCHED_ENDPOINT_TYPE => Err(wrong(
             "is a broker, not a controller: give its address as bootstrap.servers, not as bootstrap.controllers",
         )),
@@ -45,20 +44,11 @@ pub(super) async fn ask(connection: &Connection, timeout: Duration) -> Result<An
     }
 }
 
-fn answer(response: DescribeClusterResponse) -> Answer {
+fn answer(response: &DescribeClusterResponse) -> Answer {
     let mut controllers: Vec<_> = response
         .brokers
-        .into_iter()
-        .filter_map(|controller| {
-            Some(Broker {
-                node: NodeId(controller.broker_id.0),
-                address: HostPort {
-                    host: controller.host.to_string(),
-                    port: u16::try_from(controller.port).ok()?,
-                },
-                rack: controller.rack.map(|rack| rack.to_string()),
-            })
-        })
+        .iter()
+        .filter_map(|it| Broker::told(it.broker_id.0, &it.host, it.port, it.rack.as_deref()))
         .collect();
     controllers.sort_by_key(|controller| controller.node);
     let active = response.controller_id.0;

@@ -8,7 +8,6 @@ use klamm_codec::messages::metadata_response::{MetadataResponsePartition, Metada
 use klamm_codec::messages::{MetadataRequest, MetadataResponse, StrBytes, TopicName};
 
 use super::snapshot::{Answer, Broker, Partition, Topic};
-use crate::client_config::HostPort;
 use crate::node::{NodeId, TopicId};
 
 /// Asks for `topics` by name; for none of them, brokers only.
@@ -31,17 +30,8 @@ pub(crate) fn answer(response: MetadataResponse) -> Result<Answer, ErrorCode> {
     ErrorCode(response.error_code).check()?;
     let mut brokers: Vec<_> = response
         .brokers
-        .into_iter()
-        .filter_map(|broker| {
-            Some(Broker {
-                node: NodeId(broker.node_id.0),
-                address: HostPort {
-                    host: broker.host.to_string(),
-                    port: u16::try_from(broker.port).ok()?,
-                },
-                rack: broker.rack.map(|rack| rack.to_string()),
-            })
-        })
+        .iter()
+        .filter_map(|it| Broker::told(it.node_id.0, &it.host, it.port, it.rack.as_deref()))
         .collect();
     brokers.sort_by_key(|broker| broker.node);
     Ok(Answer {

@@ -25,6 +25,21 @@ pub struct Broker {
     pub rack: Option<String>,
 }
 
+impl Broker {
+    /// The broker that a response tells of; none if nobody can listen at such a port.
+    #[must_use]
+    pub fn told(node: i32, host: &str, port: i32, rack: Option<&str>) -> Option<Self> {
+        Some(Self {
+            node: NodeId(node),
+            address: HostPort {
+                host: host.to_owned(),
+                port: u16::try_from(port).ok()?,
+            },
+            rack: rack.map(str::to_owned),
+        })
+    }
+}
+
 /// A partition as its topic's metadata shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Partition {

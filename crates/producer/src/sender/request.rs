@@ -11,9 +11,7 @@ use klamm_codec::messages::{
 };
 use klamm_codec::produce_request::{PartitionBatch, ProduceHeader, TopicBatches, encode};
 use klamm_codec::{ApiKey, ErrorCode, VersionRange};
-use klamm_net::{
-    Broker, Connection, Error, HostPort, NodeId, PendingResponse, Route, TopicId, Verdict,
-};
+use klamm_net::{Broker, Connection, Error, NodeId, PendingResponse, Route, TopicId, Verdict};
 use tokio::time::Instant;
 
 use super::answer::PartitionAnswer;
@@ -153,17 +151,10 @@ pub(super) fn read(connection: &Connection, version: i16, frame: Bytes) -> Resul
         id: TopicId(topic.topic_id.into_bytes()),
         partitions: topic.partition_responses.into_iter().map(answer).collect(),
     });
-    let endpoints = response.node_endpoints.into_iter().filter_map(|endpoint| {
-        Some(Broker {
-            node: NodeId(endpoint.node_id.0),
-            address: HostPort {
-                host: endpoint.host.to_string(),
-                port: u16::try_from(endpoint.port).ok()?,
-            },
-            rack: endpoint.rack.map(|rack| rack.to_string()),
-        })
-    });
-    let endpoints = endpoints.collect();
+    let endpoints = response.node_endpoints.iter();
+    let endpoints = endpoints
+        .filter_map(|it| Broker::told(it.node_id.0, &it.host, it.port, it.rack.as_deref()))
+        .collect();
     Ok(Response {
         throttle,
         endpoints,
