@@ -1,10 +1,13 @@
 //! Why a command ended early, and the exit code for it.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use klamm::ErrorCode;
+
+/// The exit code after Ctrl-C, as shells have it.
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// Why a command ended early.
 #[derive(Debug)]
@@ -13,7 +16,7 @@ pub(crate) enum Failure {
     Usage(String),
     /// It did not work: exit code 1.
     Failed(String),
-    /// Ctrl-C; what was done until then has been said. Exit code 130, as shells have it.
+    /// Ctrl-C; what was done until then has been said. Exit code [`INTERRUPTED`].
     Interrupted,
     /// The answer to a question is no: exit code 3.
     No,
@@ -33,7 +36,7 @@ impl Failure {
                 print_error(message);
                 ExitCode::FAILURE
             }
-            Self::Interrupted => ExitCode::from(130),
+            Self::Interrupted => ExitCode::from(INTERRUPTED),
             Self::No => ExitCode::from(3),
             Self::OutputClosed => ExitCode::SUCCESS,
         }
@@ -51,12 +54,13 @@ impl Failure {
 fn print_error(message: &str) {
     // A list of problems has one a line.
     let line = message.replace(":\n- ", ": ").replace("\n- ", "; ");
-    eprintln!("klamm: {}", line.replace('\n', " "));
+    note(line.replace('\n', " "));
 }
 
 /// Says something on standard error that is no failure.
 pub(crate) fn note(message: impl fmt::Display) {
-    eprintln!("klamm: {message}");
+    // Who reads it may be gone, as with `2>&1 | head`: that must not end what is under way.
+    let _ = writeln!(io::stderr(), "klamm: {message}");
 }
 
 /// A failure in one line, with what can be done about it.

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::args::ClusterArgs;
 use crate::failure::{Failure, note};
 use crate::groups::progress::{self, Found, Progress};
+use crate::interrupt::interrupted;
 use crate::output::{Output, Row, failures, row};
 use crate::{session, time};
 
@@ -37,7 +38,6 @@ pub(crate) struct LagArgs {
 }
 
 pub(crate) async fn run(cluster: ClusterArgs, args: LagArgs, out: &Output) -> Result<(), Failure> {
-    let interrupted = tokio::signal::ctrl_c();
     let watched = async {
         let admin = session::admin(cluster).await?;
         if !args.watch {
@@ -47,8 +47,13 @@ pub(crate) async fn run(cluster: ClusterArgs, args: LagArgs, out: &Output) -> Re
     };
     tokio::select! {
         ended = watched => ended,
-        // That is how watching ends.
-        _ = interrupted => if args.watch { Ok(()) } else { Err(Failure::Interrupted) },
+        // Without an end of its own, that is how watching ends.
+        () = interrupted() => if args.watch && args.count.is_none() {
+            Ok(())
+        } else {
+            note("interrupted before it was done");
+            Err(Failure::Interrupted)
+        },
     }
 }
 

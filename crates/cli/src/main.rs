@@ -16,6 +16,7 @@ mod doctor;
 mod elect;
 mod failure;
 mod groups;
+mod interrupt;
 mod lag;
 mod output;
 mod partitions;
@@ -41,6 +42,7 @@ use clap::Parser as _;
 
 use crate::args::{Cli, Command};
 use crate::failure::{Failure, note};
+use crate::interrupt::interrupted;
 use crate::output::Output;
 
 fn main() -> ExitCode {
@@ -91,7 +93,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
 async fn at_once(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     tokio::select! {
         result = work => result,
-        _ = tokio::signal::ctrl_c() => {
+        () = interrupted() => {
             note("interrupted: what was under way may have been done");
             Err(Failure::Interrupted)
         }

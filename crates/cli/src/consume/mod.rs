@@ -11,6 +11,7 @@ use self::printing::Printing;
 use self::window::Window;
 use crate::args::ClusterArgs;
 use crate::failure::{Failure, note};
+use crate::interrupt::interrupted;
 use crate::output::{Output, counted};
 use crate::partitions::{self, Partitions};
 use crate::session::Session;
@@ -41,7 +42,7 @@ pub(crate) async fn run(
     }
     let ended = tokio::select! {
         ended = printing.run() => Some(ended),
-        _ = tokio::signal::ctrl_c() => None,
+        () = interrupted() => None,
     };
     let printed = printing.printed();
     let closed = printing.close().await;

@@ -96,37 +96,38 @@ impl Printing {
     }
 
     fn print(&mut self, records: &Records) -> Result<(), Failure> {
-        let mut out = Vec::new();
-        let mut next: Option<Next> = None;
+        let (mut out, mut count) = (Vec::new(), 0);
+        // Records come partition by partition: a line here for each of those.
+        let mut nexts: Vec<Next> = Vec::new();
         for record in records {
-            if self.left == 0 {
+            if count == self.left {
                 break;
             }
-            // Records come partition by partition: the map is for their ends alone.
             let same = |(last, _): &Next| {
                 last.partition == record.partition && *last.topic == *record.topic
             };
-            if !next.as_ref().is_some_and(same) {
-                self.next_offsets.extend(next.take());
-            }
-            let (partition, after) = next.get_or_insert_with(|| {
+            if !nexts.last().is_some_and(same) {
                 let partition = TopicPartition::new(record.topic, record.partition);
-                (partition, record.offset)
-            });
+                nexts.push((partition, record.offset));
+            }
+            let Some((partition, after)) = nexts.last_mut() else {
+                continue;
+            };
             if !self.window.contains(partition, record.offset) {
                 continue;
             }
             *after = record.offset + 1;
             self.write(&mut out, &record);
-            self.left -= 1;
-            self.printed += 1;
+            count += 1;
         }
-        self.next_offsets.extend(next);
         let mut stdout = std::io::stdout().lock();
-        stdout
-            .write_all(&out)
-            .and_then(|()| stdout.flush())
-            .map_err(|error| Failure::output(&error))
+        let written = stdout.write_all(&out).and_then(|()| stdout.flush());
+        // What could not be written is not committed either.
+        written.map_err(|error| Failure::output(&error))?;
+        self.next_offsets.extend(nexts);
+        self.left -= count;
+        self.printed += count;
+        Ok(())
     }
 
     fn write(&self, out: &mut Vec<u8>, record: &ConsumerRecord<'_>) {

@@ -13,6 +13,7 @@ use super::print_result;
 use super::usage::Usage;
 use crate::args::ClusterArgs;
 use crate::failure::{Failure, note};
+use crate::interrupt::interrupted;
 use crate::output::Output;
 use crate::progress;
 use crate::session::Session;
@@ -41,7 +42,7 @@ pub(super) async fn run(
     let mut reading = Reading::default();
     let ended = tokio::select! {
         ended = reading.read(&mut consumer, args.records, &bar) => Some(ended),
-        _ = tokio::signal::ctrl_c() => None,
+        () = interrupted() => None,
     };
     bar.finish_and_clear();
     let Reading {

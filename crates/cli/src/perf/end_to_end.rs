@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use klamm::config::Role;
+use klamm::producer::Error;
 use klamm::{Consumer, Delivery, OffsetReset, Producer, Record};
 
 use super::args::PerfLatencyArgs;
@@ -15,6 +16,7 @@ use super::usage::Usage;
 use super::{print_result, warm_up};
 use crate::args::ClusterArgs;
 use crate::failure::{Failure, note};
+use crate::interrupt::interrupted;
 use crate::output::Output;
 use crate::progress;
 use crate::session::Session;
@@ -52,12 +54,15 @@ pub(super) async fn run(
     let wanted = Arc::new(AtomicU64::new(asked));
     let start = Usage::now();
     let reader = tokio::spawn(read(consumer, Arc::clone(&wanted), start.at));
-    let deliveries = send(&producer, &args, &mut values, start.at).await?;
-    let sent = deliveries.len() as u64;
-    wanted.store(sent, Ordering::Relaxed);
+    let (deliveries, mut failure) = send(&producer, &args, &mut values, start.at).await;
+    let mut sent = deliveries.len() as u64;
     for delivery in deliveries {
-        delivery.await?;
+        if let Err(error) = delivery.await {
+            sent -= 1;
+            failure.get_or_insert(error);
+        }
     }
+    wanted.store(sent, Ordering::Relaxed);
     let read = reader.await;
     let taken = read.map_err(|error| Failure::Failed(error.to_string()))??;
     let done = taken.len() as u64;
@@ -70,6 +75,9 @@ pub(super) async fn run(
         usage.cost()
     );
     print_result(out, &line, done, asked)?;
+    if let Some(error) = failure {
+        return Err(error.into());
+    }
     if done < sent {
         return Err(missing(done, sent));
     }
@@ -80,15 +88,15 @@ pub(super) async fn run(
     Ok(())
 }
 
-/// Sends at the rate that was asked for, until all are sent or an interruption.
+/// Sends at the rate that was asked for, until all are sent, an interruption or a failure.
 async fn send(
     producer: &Producer,
     args: &PerfLatencyArgs,
     values: &mut [Vec<u8>],
     start: Instant,
-) -> Result<Vec<Delivery>, Failure> {
-    let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
-    let mut deliveries = Vec::new();
+) -> (Vec<Delivery>, Option<Error>) {
+    let mut interrupt = std::pin::pin!(interrupted());
+    let (mut deliveries, mut failure) = (Vec::new(), None);
     let bar = progress::bar(Some(args.rate * args.seconds), "records");
     for index in 0..args.rate * args.seconds {
         let due = start + due(index, args.rate);
@@ -100,16 +108,22 @@ async fn send(
         value[..TIME_BYTES].copy_from_slice(&sent_at.to_be_bytes());
         let delivery = tokio::select! {
             biased;
-            _ = &mut interrupt => break,
-            delivery = producer.send(Record::to(&args.topic).value(&*value)) => delivery?,
+            () = &mut interrupt => break,
+            delivery = producer.send(Record::to(&args.topic).value(&*value)) => delivery,
         };
-        deliveries.push(delivery);
+        match delivery {
+            Ok(delivery) => deliveries.push(delivery),
+            Err(error) => {
+                failure = Some(error);
+                break;
+            }
+        }
         if index.is_multiple_of(bar_step(args.rate)) {
             bar.set_position(index);
         }
     }
     bar.finish_and_clear();
-    Ok(deliveries)
+    (deliveries, failure)
 }
 
 /// A consumer of all partitions, whose positions are known.

@@ -13,6 +13,7 @@ use super::usage::{Spent, Usage};
 use super::{print_result, warm_up};
 use crate::args::ClusterArgs;
 use crate::failure::{Failure, note};
+use crate::interrupt::interrupted;
 use crate::output::Output;
 use crate::progress;
 use crate::session::Session;
@@ -36,12 +37,12 @@ pub(super) async fn run(
     let values = payloads(args.record_size);
     warm_up(&producer, &args.topic, &values[0]).await?;
 
-    let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
+    let mut interrupt = std::pin::pin!(interrupted());
     let wanted = args.rate * args.seconds;
     let mut acknowledgements = Acknowledgements::default();
     let bar = progress::bar(Some(wanted), "records");
     let start = Usage::now();
-    let mut sent = 0;
+    let (mut sent, mut failure) = (0, None);
     while sent < wanted {
         let due = start.at + due(sent, args.rate);
         // The runtime's timer ticks in milliseconds, too coarse to pace by. This future is the one
@@ -51,8 +52,15 @@ pub(super) async fn run(
         let value = &values[sent as usize % values.len()];
         let delivery = tokio::select! {
             biased;
-            _ = &mut interrupt => break,
-            delivery = producer.send(Record::to(&args.topic).value(value)) => delivery?,
+            () = &mut interrupt => break,
+            delivery = producer.send(Record::to(&args.topic).value(value)) => delivery,
+        };
+        let delivery = match delivery {
+            Ok(delivery) => delivery,
+            Err(error) => {
+                failure = Some(error);
+                break;
+            }
         };
         sent += 1;
         acknowledgements.add(time(delivery, sent_at, due))?;
@@ -71,6 +79,9 @@ pub(super) async fn run(
         wanted,
     )?;
     acknowledgements.check()?;
+    if let Some(error) = failure {
+        return Err(error.into());
+    }
     if sent < wanted {
         note(format_args!("interrupted after {done} of {wanted} records"));
         return Err(Failure::Interrupted);

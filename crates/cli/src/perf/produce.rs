@@ -14,6 +14,7 @@ use super::usage::Usage;
 use super::{print_result, warm_up};
 use crate::args::ClusterArgs;
 use crate::failure::{Failure, note};
+use crate::interrupt::interrupted;
 use crate::output::Output;
 use crate::produce::check_settled;
 use crate::progress;
@@ -32,12 +33,11 @@ pub(super) async fn run(
     let values = Arc::new(payloads(args.record_size));
     warm_up(&producer, &args.topic, &values[0]).await?;
 
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&interrupted);
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
     let watcher = tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            flag.store(true, Ordering::Relaxed);
-        }
+        interrupted().await;
+        flag.store(true, Ordering::Relaxed);
     });
 
     let bar = progress::bar(Some(args.records), "records");
@@ -50,7 +50,7 @@ pub(super) async fn run(
             topic: args.topic.clone(),
             values: Arc::clone(&values),
             records,
-            interrupted: Arc::clone(&interrupted),
+            stop: Arc::clone(&stop),
             bar: bar.clone(),
         }));
     }
@@ -80,7 +80,7 @@ pub(super) async fn run(
     if let Some(failure) = failure {
         return Err(failure);
     }
-    if interrupted.load(Ordering::Relaxed) {
+    if stop.load(Ordering::Relaxed) {
         let (done, wanted) = (outcome.acknowledged, args.records);
         note(format_args!("interrupted after {done} of {wanted} records"));
         return Err(Failure::Interrupted);
@@ -94,7 +94,7 @@ struct Sender {
     topic: String,
     values: Arc<Vec<Vec<u8>>>,
     records: u64,
-    interrupted: Arc<AtomicBool>,
+    stop: Arc<AtomicBool>,
     bar: ProgressBar,
 }
 
@@ -104,7 +104,7 @@ async fn send(sender: Sender) -> (Settled, Result<(), Failure>) {
     let mut sent = Ok(());
     for index in 0..sender.records as usize {
         if index.is_multiple_of(STEP) {
-            if sender.interrupted.load(Ordering::Relaxed) {
+            if sender.stop.load(Ordering::Relaxed) {
                 break;
             }
             sender.bar.inc(STEP as u64);

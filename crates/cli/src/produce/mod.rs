@@ -15,6 +15,7 @@ use self::input::Input;
 use self::sink::Sink;
 use crate::args::ClusterArgs;
 use crate::failure::{Failure, note};
+use crate::interrupt::interrupted;
 use crate::output::{Output, counted, object, row};
 use crate::session::Session;
 
@@ -28,7 +29,7 @@ pub(crate) async fn run(
     let mut deliveries = Deliveries::default();
     let ended = tokio::select! {
         ended = send_all(&sink, &args, &mut deliveries) => Some(ended),
-        _ = tokio::signal::ctrl_c() => None,
+        () = interrupted() => None,
     };
     // What was read is sent, also after Ctrl-C or a line that could not be.
     let finished = sink.finish(matches!(ended, Some(Ok(())))).await;

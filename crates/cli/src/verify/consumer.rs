@@ -9,9 +9,10 @@ use klamm::consumer::PartitionRecords;
 use klamm::{Consumer, Rebalance, RebalanceListener, Records, TopicPartition};
 
 use super::json::Event;
-use super::{asked_to_end, read_properties};
+use super::read_properties;
 use crate::args::ClusterArgs;
 use crate::failure::{Failure, note};
+use crate::interrupt::interrupted;
 use crate::session::Session;
 
 /// Limit for the last commit and for leaving the group, as in Java.
@@ -56,7 +57,7 @@ pub(crate) struct VerifyConsumerArgs {
         default_value = "org.apache.kafka.clients.consumer.RangeAssignor"
     )]
     assignment_strategy: String,
-    /// File of properties
+    /// A properties file; the options win over it
     #[arg(long, alias = "consumer.config", value_name = "FILE")]
     command_config: Option<PathBuf>,
 }
@@ -100,7 +101,7 @@ pub(super) async fn run(cluster: ClusterArgs, args: VerifyConsumerArgs) -> Resul
     };
     let ended = tokio::select! {
         ended = verified.consume() => ended,
-        () = asked_to_end() => Ok(()),
+        () = interrupted() => Ok(()),
     };
     let closed = verified.consumer.close(CLOSE).await;
     Event::new("shutdown_complete").print();

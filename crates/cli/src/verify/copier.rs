@@ -13,9 +13,10 @@ use klamm::{
 };
 
 use super::json::Event;
-use super::{asked_to_end, read_properties};
+use super::read_properties;
 use crate::args::ClusterArgs;
 use crate::failure::{Failure, note};
+use crate::interrupt::interrupted;
 use crate::session::Session;
 
 /// Wait for records before it is looked whether the end is reached.
@@ -62,7 +63,7 @@ pub(crate) struct CopierArgs {
     /// classic or consumer (KIP-848)
     #[arg(long)]
     group_protocol: Option<String>,
-    /// File of properties for consumer and producer
+    /// A properties file for consumer and producer; the options win over it
     #[arg(long, value_name = "FILE")]
     command_config: Option<PathBuf>,
 }
@@ -71,7 +72,7 @@ pub(crate) async fn run(cluster: ClusterArgs, args: CopierArgs) -> Result<(), Fa
     let stop = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&stop);
     tokio::spawn(async move {
-        asked_to_end().await;
+        interrupted().await;
         asked.store(true, Ordering::Relaxed);
     });
     let mut own = match &args.command_config {

@@ -22,22 +22,6 @@ pub(crate) async fn run(cluster: ClusterArgs, command: VerifyCommand) -> Result<
     }
 }
 
-/// Waits until the program is asked to end.
-async fn asked_to_end() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-            return;
-        }
-    }
-    let _ = tokio::signal::ctrl_c().await;
-}
-
 /// The properties in a Java properties file (`--command-config`).
 fn read_properties(path: &std::path::Path) -> Result<Vec<(String, String)>, Failure> {
     let text = std::fs::read_to_string(path)

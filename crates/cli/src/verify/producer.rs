@@ -14,9 +14,10 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use super::json::{Event, now_ms};
-use super::{asked_to_end, read_properties};
+use super::read_properties;
 use crate::args::{ClusterArgs, VerifyProducerArgs};
 use crate::failure::{Failure, note};
+use crate::interrupt::interrupted;
 use crate::session::Session;
 
 /// Limit for writing what was accepted when the program ends; `delivery.timeout.ms` is less.
@@ -101,7 +102,7 @@ pub(super) async fn run(cluster: ClusterArgs, args: VerifyProducerArgs) -> Resul
     let sent = AtomicU64::new(0);
     tokio::select! {
         () = send_numbers(&producer, &args, &numbering, &events, &sent) => {}
-        () = asked_to_end() => {}
+        () = interrupted() => {}
     }
     if let Err(error) = producer.close(CLOSE).await {
         note(error);

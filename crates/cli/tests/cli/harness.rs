@@ -109,7 +109,16 @@ pub(crate) fn run(command: &mut Command, input: &str) -> Ended {
 
 /// Ctrl-C.
 pub(crate) fn interrupt(child: &Child) {
+    signal(child, "-INT");
+}
+
+/// As `kill` and `timeout` end a program.
+pub(crate) fn terminate(child: &Child) {
+    signal(child, "-TERM");
+}
+
+fn signal(child: &Child, signal: &str) {
     let pid = child.id().to_string();
-    let kill = Command::new("kill").args(["-INT", &pid]).status();
+    let kill = Command::new("kill").args([signal, &pid]).status();
     assert!(kill.unwrap().success());
 }

@@ -1,6 +1,7 @@
 //! The built command against a broker in the test's process.
 
 mod doctor;
+mod endings;
 mod failures;
 mod groups;
 mod harness;

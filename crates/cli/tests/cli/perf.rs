@@ -142,6 +142,28 @@ fn records_that_are_not_acknowledged_are_noticed() {
 }
 
 #[test]
+fn a_measurement_that_fails_on_its_way_shows_what_it_measured() {
+    let broker = Broker::start();
+    // Those that go first are only delayed.
+    for fault in [
+        Fault::Delay(Duration::ZERO),
+        Fault::Delay(Duration::ZERO),
+        Fault::Error(ErrorCode::TOPIC_AUTHORIZATION_FAILED),
+    ] {
+        broker.broker.inject(ApiKey::PRODUCE, fault).unwrap();
+    }
+    let ended = broker.run(&at_200_a_second("end-to-end"), "");
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let measured = fields(&ended.stdout, "end-to-end");
+    assert_eq!(measured["partial"], "true");
+    assert!(measured["records"].parse::<u64>().unwrap() < 200);
+    assert!(
+        ended.stderr.contains("TOPIC_AUTHORIZATION_FAILED"),
+        "{ended:?}"
+    );
+}
+
+#[test]
 fn a_run_that_is_interrupted_says_that_its_result_is_partial() {
     let broker = Broker::start();
     broker.stdout(&["produce", "orders"], "one\n");
