@@ -202,6 +202,9 @@ fn a_bar_shows_how_far_it_is_to_whoever_does_not_see_the_records() {
     terminal.press(&["C-c"]);
     let screen = terminal.shows("[exit code 130]");
     assert!(screen.contains("interrupted after 3 records"), "{screen}");
+    // Neither the bar is left, nor what the terminal shows of the key.
+    let left = screen.contains("^C") || screen.contains("3/100");
+    assert!(!left, "{screen}");
 }
 
 #[test]
