@@ -19,7 +19,7 @@ pub(crate) enum AclsCommand {
     List(FilterArgs),
     /// Allow, or deny, operations
     Add(AddArgs),
-    /// Take back what filters match
+    /// Take back what filters match; without any, all
     Delete(DeleteArgs),
 }
 
@@ -46,6 +46,11 @@ pub(crate) struct FilterArgs {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  klamm acls add User:alice topic orders --operation read --operation describe
+  klamm acls add User:billing group billing- --prefixed --operation read
+  klamm acls add User:shop cluster --operation describe --host 10.0.0.7")]
 pub(crate) struct AddArgs {
     /// Who, such as User:alice; User:* is everybody
     principal: String,

@@ -41,7 +41,7 @@ Output: tables on a terminal; lines of fields separated by tabs, without heading
 Everything else goes to standard error.
 
 Exit codes: 0 done, 1 failed, in whole or in part, 2 misused, 3 the answer is no (topics exists), 130 interrupted \
-before it was done.
+before it was done. Ctrl-C and SIGTERM end a command cleanly, and say what it came to; a second one ends it at once.
 
 Environment: KLAMM_BOOTSTRAP stands for --bootstrap-server and KLAMM_CONFIG for --config-file, where these are not \
 given; KLAMM_SASL_PASSWORD is the password of --sasl-user. NO_COLOR turns colours off.
@@ -50,6 +50,10 @@ Examples:
   klamm -b kafka:9092 topics
   klamm -F client.properties groups describe billing
   klamm consume orders --from -10 --exit --json";
+
+const VERIFY: &str = "\
+Each takes the options of the Java program in brackets. What happens is told as lines of JSON on standard output, with or \
+without --json. Ctrl-C and SIGTERM end them cleanly, with exit code 0.";
 
 /// Which cluster, and how.
 #[derive(Args, Clone, Debug)]
@@ -126,7 +130,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Option<ClusterCommand>,
     },
-    /// Find out why a connection does not work: step by step, from the properties to every broker
+    /// Find out why a connection does not work: step by step, from the properties to every broker; exit code 1 if a step
+    /// failed
     Doctor(DoctorArgs),
     /// Delete records
     #[command(subcommand)]
@@ -162,7 +167,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Perf(PerfCommand),
     /// Stand in for the programs of Apache Kafka's system tests
-    #[command(subcommand)]
+    #[command(subcommand, after_help = VERIFY)]
     Verify(VerifyCommand),
     /// Completions for a shell
     Completions(CompletionsArgs),
@@ -206,7 +211,7 @@ pub(crate) struct VerifyProducerArgs {
     /// Keys from 0 up to this number, over and over; without, there are none
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) repeating_keys: Option<u64>,
-    /// Java properties file; wins over the options
+    /// A properties file, which wins over the options
     #[arg(long, alias = "producer.config", value_name = "FILE")]
     pub(crate) command_config: Option<std::path::PathBuf>,
 }

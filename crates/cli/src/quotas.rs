@@ -49,6 +49,10 @@ pub(crate) struct EntityArgs {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  klamm quotas set --user alice producer_byte_rate=1048576
+  klamm quotas set --user '<default>' --client-id shop request_percentage=200")]
 pub(crate) struct SetArgs {
     #[command(flatten)]
     entity: EntityArgs,

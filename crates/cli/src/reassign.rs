@@ -28,6 +28,11 @@ pub(crate) enum ReassignCommand {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  klamm reassign start orders --to 1,2,3 --wait
+  klamm reassign start --file plan.json, in which is
+    {\"version\": 1, \"partitions\": [{\"topic\": \"orders\", \"partition\": 0, \"replicas\": [1, 2]}]}")]
 #[command(group = ArgGroup::new("plan").required(true).args(["partitions", "file"]))]
 pub(crate) struct StartArgs {
     /// Topics, or some of their partitions, such as orders or orders:0,2; they go to the brokers of --to
@@ -49,9 +54,11 @@ pub(crate) struct StartArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct CancelArgs {
-    /// Topics, or some of their partitions; all if there are none
+    /// Topics, or some of their partitions; all that move if there are none
     #[arg(value_name = "TOPIC[:0,2,4-6]")]
     partitions: Vec<Partitions>,
+    #[command(flatten)]
+    consent: Consent,
 }
 
 type Plan = Vec<(TopicPartition, Vec<NodeId>)>;
@@ -100,21 +107,19 @@ async fn start(admin: &Admin, args: StartArgs, out: &Output) -> Result<(), Failu
         &format!("move {}", counted(plan.len() as u64, "partition")),
     )
     .await?;
-    let partitions: Vec<_> = plan
-        .iter()
-        .map(|(partition, _)| partition.clone())
-        .collect();
     let changes = plan
         .into_iter()
         .map(|(partition, nodes)| (partition, Some(nodes)));
     let results = admin.alter_reassignments(changes).await?;
+    let begun = results.iter().filter(|(_, result)| result.is_ok());
+    let begun: Vec<_> = begun.map(|(partition, _)| partition.clone()).collect();
     let mut report = Report::new(out);
     report.results("partition", results, |partition, ()| {
         format!("{partition} is moving")
     })?;
     let finished = report.finish();
-    if args.wait {
-        wait(admin, &partitions).await?;
+    if args.wait && !begun.is_empty() {
+        wait(admin, &begun).await?;
     }
     finished
 }
@@ -166,10 +171,8 @@ async fn wait(admin: &Admin, partitions: &[TopicPartition]) -> Result<(), Failur
         bar.set_position((partitions.len() - left.min(partitions.len())) as u64);
         if left == 0 {
             bar.finish_and_clear();
-            note(format_args!(
-                "{} partitions are where they should be",
-                partitions.len()
-            ));
+            let moved = counted(partitions.len() as u64, "partition");
+            note(format_args!("{moved} moved, with all replicas in place"));
             return Ok(());
         }
         tokio::time::sleep(LOOK).await;
@@ -183,12 +186,15 @@ async fn cancel(admin: &Admin, args: CancelArgs, out: &Output) -> Result<(), Fai
     } else {
         partitions::resolve(admin, &args.partitions).await?
     };
+    let mut report = Report::new(out);
+    if partitions.is_empty() {
+        note("nothing is under way");
+        return report.finish();
+    }
+    let moves = counted(partitions.len() as u64, "move");
+    confirm(args.consent, &format!("cancel {moves}")).await?;
     let changes = partitions.into_iter().map(|partition| (partition, None));
     let results = admin.alter_reassignments(changes).await?;
-    if results.is_empty() {
-        note("nothing is under way");
-    }
-    let mut report = Report::new(out);
     report.results("partition", results, |partition, ()| {
         format!("{partition} stays")
     })?;

@@ -18,6 +18,10 @@ pub(crate) enum RecordsCommand {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  klamm records delete orders --before @-7d      what is older than a week
+  klamm records delete orders:0 --before 1200    up to an offset of one partition")]
 pub(crate) struct DeleteArgs {
     /// Topics, or some of their partitions
     #[arg(required = true, value_name = "TOPIC[:0,2,4-6]")]

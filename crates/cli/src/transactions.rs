@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use klamm::admin::{HangingTransaction, ProducerState, TransactionState};
-use klamm::{Admin, TopicPartition};
+use klamm::admin::{Error, HangingTransaction, ProducerState, TransactionState};
+use klamm::{Admin, ErrorCode, TopicPartition};
 
 use crate::args::{ClusterArgs, Consent};
 use crate::confirm::confirm;
 use crate::failure::{Failure, explain};
-use crate::output::{Output, Report, failures, row};
+use crate::output::{Output, Report, failures, missing, row};
 use crate::partitions::{self, Partitions};
 use crate::{session, time};
 
@@ -53,6 +53,10 @@ pub(crate) struct HangingArgs {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Example:
+  klamm transactions hanging orders
+  klamm transactions abort orders:0 --start-offset 42")]
 pub(crate) struct AbortArgs {
     /// The partition that it hangs in, such as orders:0
     #[arg(value_name = "TOPIC:NUMBER")]
@@ -99,14 +103,7 @@ async fn list(admin: &Admin, args: ListArgs, out: &Output) -> Result<(), Failure
         )
     });
     out.rows(rows.collect(), "there are no transactional ids")?;
-    let partial = |error| format!("the list is partial: {error}");
-    failures(
-        listed
-            .failures
-            .iter()
-            .map(|(_, error)| partial(explain(error)))
-            .collect(),
-    )
+    failures(missing(&listed.failures).collect())
 }
 
 async fn describe(admin: &Admin, ids: Vec<String>, out: &Output) -> Result<(), Failure> {
@@ -147,30 +144,47 @@ async fn open(admin: &Admin, partitions: Vec<TopicPartition>) -> Result<Open, Fa
     Ok((open, failed))
 }
 
+/// In which partitions coordinators know transactions of these producers to be.
+///
+/// # Errors
+/// Also if one coordinator of many does not answer: what it knows would seem to hang.
+async fn known_to_coordinators(
+    admin: &Admin,
+    producer_ids: BTreeSet<i64>,
+) -> Result<HashSet<(TopicPartition, i64)>, Error> {
+    let listed = admin.list_transactions().producer_ids(producer_ids).await?;
+    let ids = listed.all()?.into_iter().map(|it| it.transactional_id);
+    let mut known = HashSet::new();
+    for (_, described) in admin.describe_transactions(ids).await? {
+        match described {
+            Ok(it) => {
+                let partitions = it.partitions.into_iter();
+                known.extend(partitions.map(|partition| (partition, it.producer_id)));
+            }
+            // It has been forgotten since it was listed.
+            Err(error) if error.code() == Some(ErrorCode::TRANSACTIONAL_ID_NOT_FOUND) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(known)
+}
+
 async fn hanging(admin: &Admin, args: HangingArgs, out: &Output) -> Result<(), Failure> {
     let partitions = partitions::resolve(admin, &args.partitions).await?;
-    let (open, mut failed) = open(admin, partitions).await?;
+    let (open, failed) = open(admin, partitions).await?;
     let before = time::now() - i64::try_from(args.longer_than.as_millis()).unwrap_or(i64::MAX);
     let is_old = |it: &&ProducerState| it.last_timestamp.is_none_or(|last| last <= before);
     let old = open.values().flatten().filter(is_old);
     let ids: BTreeSet<_> = old.map(|producer| producer.producer_id).collect();
-    let mut known = HashSet::new();
-    if !ids.is_empty() {
-        let listed = admin.list_transactions().producer_ids(ids).await?;
-        // A coordinator that does not answer may know them.
-        failed.extend(listed.failures.iter().map(|(_, error)| explain(error)));
-        let transactional = listed.found.into_iter().map(|it| it.transactional_id);
-        for (_, described) in admin.describe_transactions(transactional).await? {
-            let Ok(described) = described else { continue };
-            let id = described.producer_id;
-            known.extend(
-                described
-                    .partitions
-                    .into_iter()
-                    .map(|partition| (partition, id)),
-            );
-        }
-    }
+    let known = if ids.is_empty() {
+        HashSet::new()
+    } else {
+        let known = known_to_coordinators(admin, ids).await;
+        known.map_err(|error| {
+            let error = explain(&error);
+            Failure::Failed(format!("it can't be told what hangs: {error}"))
+        })?
+    };
     let mut rows = Vec::new();
     for (partition, producers) in &open {
         for producer in producers.iter().filter(is_old) {

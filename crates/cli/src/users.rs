@@ -23,7 +23,7 @@ pub(crate) enum UsersCommand {
         #[arg(value_name = "USER")]
         users: Vec<String>,
     },
-    /// Set a user's password
+    /// Set a user's password, which is read from standard input or a file, also where there is one already
     Set(SetArgs),
     /// Take a user's credentials away
     Delete(DeleteArgs),

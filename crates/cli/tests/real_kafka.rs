@@ -326,7 +326,9 @@ fn transactions_shares_and_moves(kafka: &Kafka, klamm: &Klamm) {
     assert_eq!(lag.code, Some(1), "{}", lag.stdout);
 
     klamm.does("reassign start orders --to 1 --yes --wait", "");
-    let nowhere = klamm.run("reassign start orders:0 --to 9 --yes", "");
+    let nowhere = klamm.run("reassign start orders:0 --to 9 --yes --wait", "");
+    assert_eq!(nowhere.code, Some(1), "{}", nowhere.stderr);
+    assert!(!nowhere.stderr.contains("in place"), "{}", nowhere.stderr);
     assert!(
         nowhere.stderr.contains("INVALID_REPLICA_ASSIGNMENT"),
         "{}",
@@ -412,7 +414,7 @@ fn configs_and_records(kafka: &Kafka, klamm: &Klamm) {
     );
     klamm.does("configs describe broker 1 --all", "");
     klamm.does("records delete orders --before end --yes", "");
-    klamm.does("topics alter orders -p 4", "");
+    klamm.does("topics alter orders -p 4 --yes", "");
     let describe = "--describe --entity-type topics --entity-name orders";
     let printed = tools(
         kafka,
@@ -458,8 +460,8 @@ fn replicas_and_leaders_are_moved_between_three_nodes() {
     let moved = klamm.run("reassign start orders --to 3,1 --yes --wait --json", "");
     assert_eq!(moved.code, Some(0), "{}", moved.stderr);
     assert_eq!(klamm_json(&moved.stdout).as_array().unwrap().len(), 3);
-    let both = "3 partitions are where they should be";
-    assert!(moved.stderr.contains(both), "{}", moved.stderr);
+    let told = "3 partitions moved, with all replicas in place";
+    assert!(moved.stderr.contains(told), "{}", moved.stderr);
     let wanted: [Value; 3] = [[3, 1], [1, 3], [3, 1]].map(|nodes| nodes.to_vec().into());
     until("the brokers know of the move", || {
         described("replicas") == wanted
@@ -574,7 +576,13 @@ fn controllers(kafka: &Kafka, brokers: &Klamm) {
         option: "--bootstrap-controller",
         bootstrap: kafka.controllers(),
     };
-    let address = controllers.json("cluster")["brokers"][0]["port"].to_string();
+    let cluster = controllers.json("cluster");
+    let controller = &cluster["controllers"][0];
+    assert_eq!(
+        (&controller["controller"], &controller["active"]),
+        (&1.into(), &true.into())
+    );
+    let address = controller["port"].to_string();
     assert!(kafka.controllers().ends_with(&format!(":{address}")));
     let quorum = "org.apache.kafka.tools.MetadataQuorumCommand";
     let tools = kafka.java_tools_at_controllers().unwrap();

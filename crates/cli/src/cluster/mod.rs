@@ -14,13 +14,15 @@ use crate::session;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ClusterCommand {
-    /// Id of the cluster, its brokers and which of them is the controller (as without a command)
+    /// Id of the cluster, its brokers and which of them is the controller (as without a command); with
+    /// --bootstrap-controller its controllers, and which of them is active
     Brokers,
     /// Versions of features such as metadata.version: in force, and what the brokers can do
     Features,
     /// The quorum of controllers, and how far each of them is
     Quorum,
-    /// What is wrong: brokers that do not answer, partitions without leader or with replicas behind
+    /// What is wrong: brokers that do not answer, partitions without leader or with replicas behind; exit code 1 if
+    /// something is
     Health,
 }
 

@@ -7,7 +7,7 @@ use klamm::admin::{ConfigChange, ConfigResource};
 use super::ResourceArgs;
 use crate::args::property;
 use crate::failure::Failure;
-use crate::output::{Output, Report, row};
+use crate::output::{Output, Report, properties, row};
 
 #[derive(Args, Debug)]
 #[command(group = ArgGroup::new("changes").required(true).multiple(true).args(["set", "append", "subtract"]))]
@@ -96,8 +96,7 @@ async fn alter(
         match result {
             Ok(()) => {
                 let row = row!(resource: shown.as_str(), status: status, properties: count);
-                let properties = if count == 1 { "property" } else { "properties" };
-                report.done(row, &format!("{shown}: {count} {properties} {status}"))?;
+                report.done(row, &format!("{shown}: {} {status}", properties(count)))?;
             }
             Err(error) => report.failed(row!(resource: shown, status: "failed"), &error),
         }

@@ -15,7 +15,7 @@ use crate::session;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigsCommand {
-    /// What is set, and what it overrides
+    /// What is set and where, and with --all what has its default
     Describe(DescribeArgs),
     /// Set properties
     Set(SetArgs),

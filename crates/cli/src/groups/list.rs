@@ -4,8 +4,8 @@ use clap::Args;
 use klamm::Admin;
 use klamm::admin::{Gathered, GroupState, GroupType};
 
-use crate::failure::{Failure, explain};
-use crate::output::{Output, failures, row};
+use crate::failure::Failure;
+use crate::output::{Output, failures, missing, row};
 
 #[derive(Args, Debug, Default)]
 pub(crate) struct ListArgs {
@@ -67,11 +67,5 @@ pub(super) async fn run(admin: &Admin, args: ListArgs, out: &Output) -> Result<(
         )
     });
     out.rows(rows.collect(), "there are no groups")?;
-    let partial = |error| format!("the list is partial: {error}");
-    failures(
-        failed
-            .iter()
-            .map(|(_, error)| partial(explain(error)))
-            .collect(),
-    )
+    failures(missing(&failed).collect())
 }

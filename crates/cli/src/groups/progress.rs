@@ -8,6 +8,7 @@ use klamm::admin::{ConsumerGroup, Error, GroupState, OffsetSpec};
 use klamm::{Admin, ErrorCode, TopicPartition};
 
 use crate::failure::{Failure, explain};
+use crate::output::missing;
 
 /// A group, and how far it is in each partition that it reads or has read.
 pub(crate) struct Progress {
@@ -68,7 +69,7 @@ pub(crate) async fn of(admin: &Admin, names: &[String]) -> Result<Found, Failure
     let (mut failures, mut others) = (Vec::new(), Vec::new());
     let names = if names.is_empty() {
         let listed = admin.list_groups().await?;
-        failures.extend(listed.failures.iter().map(|(_, error)| explain(error)));
+        failures.extend(missing(&listed.failures));
         let mut names = Vec::new();
         for group in listed.found {
             match group.protocol_type.as_str() {

@@ -7,12 +7,17 @@ use klamm::{Admin, TopicPartition};
 
 use super::progress;
 use crate::failure::{Failure, explain, note};
-use crate::output::{Output, counted, failures, row};
+use crate::output::{Output, counted, row};
 use crate::partitions::{self, Partitions};
 use crate::place::{self, Place};
 
 #[derive(Args, Debug)]
 #[command(group = ArgGroup::new("which").required(true).args(["topics", "all_topics"]))]
+#[command(after_help = "\
+Examples:
+  klamm groups reset billing --topic orders --to @-2h              what would be read again
+  klamm groups reset billing --topic orders --to @-2h --execute
+  klamm groups reset billing --topic orders:0 --shift-by 1 --execute   go past one record")]
 #[command(group = ArgGroup::new("where").required(true).args(["to", "shift_by"]))]
 pub(crate) struct ResetArgs {
     /// Id of the group, which must have no members; one that is not there is created
@@ -84,10 +89,14 @@ pub(super) async fn run(admin: &Admin, args: ResetArgs, out: &Output) -> Result<
         note("nothing was changed: this is what --execute would do");
     }
     // Members are the same obstacle for each partition.
-    let mut failed: Vec<_> = failed.into_values().collect();
-    failed.sort();
-    failed.truncate(1);
-    failures(failed)
+    let count = failed.len();
+    let Some(first) = failed.into_values().min() else {
+        return Ok(());
+    };
+    Err(Failure::Failed(format!(
+        "{count} of {} were not reset, the first because: {first}",
+        counted(plan.len() as u64, "offset")
+    )))
 }
 
 async fn committed(admin: &Admin, group: &str) -> Result<BTreeMap<TopicPartition, i64>, Failure> {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use klamm::admin::{OffsetSpec, ShareGroup, ShareGroupOffsets};
-use klamm::{Admin, ErrorCode};
+use klamm::{Admin, ErrorCode, Results};
 use serde_json::Value;
 
 use super::progress::not_there;
@@ -26,7 +26,9 @@ pub(super) async fn describe(
             let missing = names.iter().map(|name| not_there(name));
             return Ok((documents, missing.collect()));
         }
-        described => described?,
+        // What is known of other groups is not to be lost.
+        Err(error) => return Ok((documents, vec![explain(&error)])),
+        Ok(described) => described,
     };
     for (name, group) in described {
         let group = match group {
@@ -40,8 +42,15 @@ pub(super) async fn describe(
                 continue;
             }
         };
-        let starts = admin.list_share_group_offsets([&name]).await?.all()?;
-        let rows = rows(admin, &group, starts, &mut failed).await?;
+        let starts = admin.list_share_group_offsets([&name]).await;
+        let starts = match starts.and_then(Results::all) {
+            Ok(starts) => starts,
+            Err(error) => {
+                failed.push(explain(&error));
+                continue;
+            }
+        };
+        let rows = rows(admin, &group, starts, &mut failed).await;
         let coordinator = group.coordinator.map(|node| node.0);
         if out.is_json() {
             let mut document = row!(
@@ -73,7 +82,7 @@ async fn rows(
     group: &ShareGroup,
     starts: Vec<ShareGroupOffsets>,
     failed: &mut Vec<String>,
-) -> Result<Vec<Row>, Failure> {
+) -> Vec<Row> {
     let mut offsets = Vec::new();
     for (partition, start) in starts.into_iter().flatten() {
         match start {
@@ -85,23 +94,28 @@ async fn rows(
         .iter()
         .map(|(it, _)| (it.clone(), OffsetSpec::Latest));
     let asked: Vec<_> = asked.collect();
-    let mut ends = HashMap::new();
+    let mut ends: HashMap<_, _> = HashMap::new();
     if !asked.is_empty() {
-        for (partition, listed) in admin.list_offsets(asked).await? {
-            ends.insert(partition, listed.ok().and_then(|listed| listed.offset));
+        match admin.list_offsets(asked).await {
+            Ok(listed) => ends.extend(listed),
+            Err(error) => failed.push(explain(&error)),
         }
     }
     let rows = offsets.into_iter().map(|(partition, start)| {
         let readers = group.members.iter();
         let readers = readers.filter(|member| member.assignment.contains(&partition));
+        let end = match ends.get(&partition) {
+            Some(Ok(listed)) => listed.offset,
+            Some(Err(_)) | None => None,
+        };
         row!(
             group: group.group_id.as_str(),
             topic: &*partition.topic,
             partition: partition.partition,
             start_offset: start,
-            end: ends.get(&partition).copied().flatten(),
+            end: end,
             members: readers.count(),
         )
     });
-    Ok(rows.collect())
+    rows.collect()
 }

@@ -15,7 +15,7 @@ use std::io::{IsTerminal as _, Write as _};
 use serde_json::{Map, Value};
 
 pub(crate) use self::json::bytes_field;
-pub(crate) use self::report::{Report, failures};
+pub(crate) use self::report::{Report, failures, missing};
 pub(crate) use self::table::Colour;
 use crate::failure::{Failure, note};
 
@@ -136,6 +136,14 @@ pub(crate) fn counted(number: impl Into<u64>, noun: &str) -> String {
     match number.into() {
         1 => format!("1 {noun}"),
         number => format!("{number} {noun}s"),
+    }
+}
+
+/// As [`counted`], of properties.
+pub(crate) fn properties(number: usize) -> String {
+    match number {
+        1 => "1 property".to_owned(),
+        number => format!("{number} properties"),
     }
 }
 

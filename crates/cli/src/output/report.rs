@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::hash::Hash;
 
-use klamm::Results;
+use klamm::{NodeId, Results};
 use serde_json::Value;
 
 use super::{Output, Row, object};
@@ -40,6 +40,22 @@ impl<'a> Report<'a> {
         self.failures.push(text);
     }
 
+    /// What became of something: `line` if it is done.
+    pub(crate) fn result(
+        &mut self,
+        row: Row,
+        result: Result<(), klamm::admin::Error>,
+        line: &str,
+    ) -> Result<(), Failure> {
+        match result {
+            Ok(()) => self.done(row, line),
+            Err(error) => {
+                self.failed(row, &error);
+                Ok(())
+            }
+        }
+    }
+
     /// What became of each; `noun` is the field of its name, `done` says what was done.
     pub(crate) fn results<K: Display + Eq + Hash, T>(
         &mut self,
@@ -68,6 +84,12 @@ impl<'a> Report<'a> {
         }
         failures(self.failures)
     }
+}
+
+/// What brokers that did not answer have kept from a list.
+pub(crate) fn missing(failed: &[(NodeId, klamm::admin::Error)]) -> impl Iterator<Item = String> {
+    let failed = failed.iter();
+    failed.map(|(_, error)| format!("the list is partial: {}", explain(error)))
 }
 
 /// # Errors

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use clap::Args;
 use klamm::admin::{ConfigResource, ConfigSource, TopicDescription};
-use klamm::{Admin, NodeId};
+use klamm::{Admin, ErrorCode, NodeId};
 use serde_json::Value;
 
 use crate::failure::{Failure, explain};
@@ -43,7 +43,7 @@ pub(super) async fn run(admin: &Admin, args: DescribeArgs, out: &Output) -> Resu
     let mut configs = if filtered {
         BTreeMap::new()
     } else {
-        configs(admin, &topics).await
+        configs(admin, &topics, &mut failed).await
     };
     let (mut documents, mut rows) = (Vec::new(), Vec::new());
     for topic in topics {
@@ -52,22 +52,27 @@ pub(super) async fn run(admin: &Admin, args: DescribeArgs, out: &Output) -> Resu
             rows.extend(partitions);
             continue;
         }
-        let configs = configs.remove(&topic.name).unwrap_or_default();
+        let configs = configs.remove(&topic.name);
         if out.is_json() {
             let mut document = row!(
                 topic: topic.name,
                 id: (!topic.id.is_zero()).then(|| topic.id.to_string()),
                 internal: topic.is_internal,
             );
-            let configs = configs
-                .into_iter()
-                .map(|(name, value)| (name, Value::from(value)));
-            document.push(("configs", Value::Object(configs.collect())));
+            let configs = configs.map(|configs| {
+                let configs = configs.into_iter();
+                Value::Object(configs.map(|(name, it)| (name, it.into())).collect())
+            });
+            document.push(("configs", configs.into()));
             document.push(("partitions", objects(partitions)));
             documents.push(object(document));
             continue;
         }
-        out.heading(&format!("{}{}", topic.name, summary(&topic, &configs)))?;
+        out.heading(&format!(
+            "{}{}",
+            topic.name,
+            summary(&topic, configs.as_ref())
+        ))?;
         out.rows(partitions, "no partitions")?;
     }
     if filtered {
@@ -78,27 +83,44 @@ pub(super) async fn run(admin: &Admin, args: DescribeArgs, out: &Output) -> Resu
     failures(failed)
 }
 
-/// What topics have set of their own. Whoever may describe topics need not be permitted to see it.
+/// What is set of a topic's own.
+type Configs = BTreeMap<String, Option<String>>;
+
+/// What topics have set of their own, as far as it is known. Whoever may describe topics need not be permitted to see
+/// it, and not every broker can tell, which is no failure.
 async fn configs(
     admin: &Admin,
     topics: &[TopicDescription],
-) -> BTreeMap<String, BTreeMap<String, Option<String>>> {
+    failed: &mut Vec<String>,
+) -> BTreeMap<String, Configs> {
+    let mut known = BTreeMap::new();
     let resources = topics
         .iter()
         .map(|topic| ConfigResource::topic(&topic.name));
-    let Ok(described) = admin.describe_configs(resources).await else {
-        return BTreeMap::new();
+    let described = match admin.describe_configs(resources).await {
+        Ok(described) => described,
+        Err(error) if error.is_unsupported() => return known,
+        Err(error) => {
+            failed.push(explain(&error));
+            return known;
+        }
     };
-    let topics = described.into_iter().filter_map(|(resource, configs)| {
-        let configs = configs.ok()?.into_iter();
-        let own = configs.filter(|(_, entry)| entry.source == ConfigSource::Topic);
-        let own = own.map(|(name, entry)| (name, entry.value));
-        Some((resource.name, own.collect()))
-    });
-    topics.collect()
+    for (resource, configs) in described {
+        match configs {
+            Ok(configs) => {
+                let own = configs.into_iter();
+                let own = own.filter(|(_, entry)| entry.source == ConfigSource::Topic);
+                let own = own.map(|(name, entry)| (name, entry.value));
+                known.insert(resource.name, own.collect());
+            }
+            Err(error) if error.code() == Some(ErrorCode::TOPIC_AUTHORIZATION_FAILED) => {}
+            Err(error) => failed.push(explain(&error)),
+        }
+    }
+    known
 }
 
-fn summary(topic: &TopicDescription, configs: &BTreeMap<String, Option<String>>) -> String {
+fn summary(topic: &TopicDescription, configs: Option<&Configs>) -> String {
     let mut summary = format!(": {}", counted(topic.partitions.len() as u64, "partition"));
     if !topic.id.is_zero() {
         let _ = write!(summary, ", id {}", topic.id);
@@ -106,6 +128,9 @@ fn summary(topic: &TopicDescription, configs: &BTreeMap<String, Option<String>>)
     if topic.is_internal {
         summary += ", internal";
     }
+    let Some(configs) = configs else {
+        return summary + ", configuration not known";
+    };
     for (name, value) in configs {
         let _ = write!(
             summary,

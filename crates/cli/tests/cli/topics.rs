@@ -80,6 +80,11 @@ fn a_topic_that_is_there_can_be_fine() {
 fn partitions_are_added() {
     let broker = Broker::start();
     let alter = ["topics", "alter", "orders", "-p", "5"];
+    // They can't be taken away again.
+    let ended = broker.run(&alter, "");
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(ended.stderr.contains("--yes"), "{ended:?}");
+    let alter = [&alter[..], &["--yes"]].concat();
     assert_eq!(
         broker.stdout(&alter, ""),
         "orders enlarged to 5 partitions\n"
@@ -88,6 +93,20 @@ fn partitions_are_added() {
     assert_eq!(described.lines().count(), 5);
     let ended = broker.run(&alter, "");
     assert_eq!(ended.code, Some(1), "{ended:?}");
+}
+
+#[test]
+fn what_was_done_is_told_where_what_comes_after_it_fails() {
+    let broker = Broker::start();
+    // The test broker has no configurations to alter.
+    let alter = "topics alter orders -p 5 -c retention.ms=5000 --yes --json";
+    let ended = broker.run(&alter.split(' ').collect::<Vec<_>>(), "");
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let rows = json(&ended.stdout);
+    assert_eq!(rows[0]["what"], "partitions", "{rows:#}");
+    assert_eq!(rows[0]["error"], serde_json::Value::Null);
+    assert_eq!(rows[1]["what"], "configs", "{rows:#}");
+    assert!(rows[1]["error"].is_string(), "{rows:#}");
 }
 
 #[test]
