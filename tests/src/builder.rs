@@ -38,6 +38,8 @@ pub struct KafkaBuilder {
     proxied: bool,
     racks: bool,
     dynamic_quorum: bool,
+    /// Name and source.
+    class: Option<(String, String)>,
 }
 
 impl KafkaBuilder {
@@ -52,6 +54,7 @@ impl KafkaBuilder {
             proxied: false,
             racks: false,
             dynamic_quorum: false,
+            class: None,
         }
     }
 
@@ -114,6 +117,12 @@ impl KafkaBuilder {
         self
     }
 
+    /// A class of its own for every broker, which properties can name, from its Java source; takes a second to compile.
+    pub fn class(mut self, name: &str, source: &str) -> Self {
+        self.class = Some((name.to_owned(), source.to_owned()));
+        self
+    }
+
     /// Starts the cluster and waits until every broker answers and knows all others.
     ///
     /// # Errors
@@ -151,6 +160,14 @@ impl KafkaBuilder {
     /// Starts all processes without waiting for answers.
     fn launch(&self, jars: &Jars) -> Result<Kafka> {
         let run_dir = RunDir::create("kafka")?;
+        let with_class;
+        let jars = match &self.class {
+            Some((name, source)) => {
+                with_class = jars.with_class(name, source, run_dir.folder("classes")?)?;
+                &with_class
+            }
+            None => jars,
+        };
         let kraft = jars.version().has_kraft();
         // Per node its listeners and its controller; and one for ZooKeeper.
         let per_node = self.listeners.len() + 1;

@@ -35,6 +35,8 @@ const INSTALL_MAVEN: &str =
 pub struct Jars {
     version: Version,
     folder: PathBuf,
+    /// Where classes are that are not Kafka's.
+    classes: Option<PathBuf>,
 }
 
 impl Jars {
@@ -50,6 +52,7 @@ impl Jars {
         let jars = Self {
             version,
             folder: cache.join(format!("kafka-{version}")),
+            classes: None,
         };
         if verified.contains(&version) {
             return Ok(jars);
@@ -74,16 +77,37 @@ impl Jars {
         self.version
     }
 
+    /// These jars and the class that `source` is, by its name, which is compiled into `folder`.
+    ///
+    /// # Errors
+    /// It can't be compiled; with what the compiler says.
+    pub(crate) fn with_class(&self, name: &str, source: &str, folder: PathBuf) -> Result<Self> {
+        let file = folder.join(format!("{name}.java"));
+        fs::write(&file, source).map_err(|error| Error::io("write", &file, &error))?;
+        let mut compiler = Command::new(java_program("javac"));
+        compiler.arg("-cp").arg(self.folder.join("*"));
+        let output = run(compiler.arg("-d").args([&folder, &file]), INSTALL_JAVA)?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            return Err(Error::new(format!("{name}.java is not compiled:\n{said}")));
+        }
+        Ok(Self {
+            classes: Some(folder),
+            ..self.clone()
+        })
+    }
+
     /// The command that runs `main` (a class, or a source file) on these jars, without its arguments.
     #[must_use]
     pub fn java(&self, options: &[String], main: &OsStr) -> Vec<OsString> {
-        let mut command = vec![java_program()];
+        let mut command = vec![java_program("java")];
         command.extend(options.iter().map(OsString::from));
-        command.extend([
-            OsString::from("-cp"),
-            self.folder.join("*").into_os_string(),
-            main.into(),
-        ]);
+        let mut class_path = self.folder.join("*").into_os_string();
+        if let Some(classes) = &self.classes {
+            class_path.push(":");
+            class_path.push(classes);
+        }
+        command.extend(["-cp".into(), class_path, main.into()]);
         command
     }
 }
@@ -102,16 +126,22 @@ fn cache_folder() -> Result<PathBuf> {
         })
 }
 
-fn java_program() -> OsString {
+/// A program of the JDK.
+fn java_program(name: &str) -> OsString {
     let home = env::var_os("JAVA_HOME")
         .filter(|home| !home.is_empty())
         .map(PathBuf::from);
-    home.map_or("java".into(), |home| home.join("bin/java").into_os_string())
+    home.map_or(name.into(), |home| {
+        home.join("bin").join(name).into_os_string()
+    })
 }
 
 /// Whether there is a Java that Kafka 4 runs on.
 fn check_java() -> Result<()> {
-    let output = run(Command::new(java_program()).arg("-version"), INSTALL_JAVA)?;
+    let output = run(
+        Command::new(java_program("java")).arg("-version"),
+        INSTALL_JAVA,
+    )?;
     let text = String::from_utf8_lossy(&output.stderr);
     // `openjdk version "17.0.15"`; before 9 it was "1.8.0".
     let version = text
