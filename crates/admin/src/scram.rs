@@ -109,7 +109,12 @@ impl Admin {
         &self,
         users: Option<Vec<S>>,
     ) -> Result<Results<String, Vec<ScramCredential>>, Error> {
-        let users = users.map(|users| users.into_iter().map(Into::into).collect());
+        let users = users.map(|users| users.into_iter().map(Into::into).collect::<Vec<_>>());
+        // To brokers, that would be all of them.
+        if users.as_ref().is_some_and(Vec::is_empty) {
+            return Ok(Results::of([]));
+        }
+        let users = users.unwrap_or_default();
         drive_one(self, Describe(users), Whole("SCRAM credentials")).await
     }
 
@@ -207,7 +212,8 @@ impl Credential {
     }
 }
 
-struct Describe(Option<Vec<String>>);
+/// Of all, if there are none.
+struct Describe(Vec<String>);
 
 impl Call for Describe {
     type Key = Whole;
@@ -220,9 +226,9 @@ impl Call for Describe {
 
     fn request(&self, _: &Batch<Whole>) -> Result<DescribeUserScramCredentialsRequest, Error> {
         let user = |name: &String| UserName::default().with_name(text(name));
-        let users = self.0.as_ref();
-        let users = users.map(|users| users.iter().map(user).collect());
-        Ok(DescribeUserScramCredentialsRequest::default().with_users(users))
+        // Null would be all, too, but whoever may not ask for those gets no answer then: Kafka 4.3.1 fails to make one.
+        let users = self.0.iter().map(user).collect();
+        Ok(DescribeUserScramCredentialsRequest::default().with_users(Some(users)))
     }
 
     fn read(

@@ -7,7 +7,7 @@ use klamm::admin::{
     Error, NewPartitions, OffsetSpec, PatternKind, QuotaEntity, QuotaFilter, ScramChange,
     ScramMechanism,
 };
-use klamm::{ErrorCode, NewTopic, TopicPartition};
+use klamm::{ErrorCode, NewTopic, Results, TopicPartition};
 
 use super::{CONFIG_COMMAND, admin, kafka, refused, tools, until};
 
@@ -202,7 +202,21 @@ async fn whoever_is_denied_something_is_told_so_of_that_alone() {
         forbidden
     );
 
+    let described = admin.describe_classic_groups([&group]).await.unwrap();
+    assert_eq!(refused(described.all()), forbidden);
+    assert_eq!(refused(admin.group_lag(&group).await), forbidden);
+    let removed = admin.remove_all_members(&group, "").await;
+    assert_eq!(refused(removed.and_then(Results::all)), forbidden);
+    let offsets = admin.list_share_group_offsets([&group]).await.unwrap();
+    assert_eq!(refused(offsets.all().map(drop)), forbidden);
+    let offsets = admin.alter_share_group_offsets(&group, [(open.clone(), 0)]);
+    assert_eq!(refused(offsets.await.and_then(Results::all)), forbidden);
+    let offsets = admin.delete_share_group_offsets(&group, [&*open.topic]);
+    assert_eq!(refused(offsets.await.and_then(Results::all)), forbidden);
+
     let forbidden = ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+    let ended = admin.force_terminate_transaction(&id).await;
+    assert_eq!(refused(ended), forbidden);
     let described = admin.describe_transactions([&id]).await.unwrap();
     assert_eq!(refused(described.all()), forbidden);
     assert_eq!(
@@ -261,6 +275,8 @@ async fn scram_credentials_are_set_and_deleted_as_kafkas_tool_sees_them() {
         .await
         .unwrap();
     assert!(all.get(&user).is_some());
+    let none = admin.describe_scram_credentials(Some(Vec::<String>::new()));
+    assert!(none.await.unwrap().is_empty());
     let missing = admin
         .describe_scram_credentials(Some(vec!["nobody"]))
         .await
