@@ -1,44 +1,27 @@
 //! The cluster, its features and its quorum.
 
-use klamm::admin::{AclOperation, DirectoryId, ErrorCode, FeatureUpgrade, Replica};
-use klamm::{NodeId, TopicPartition};
+use klamm::admin::{AclOperation, DirectoryId, ErrorCode, FeatureUpgrade, Features, Replica};
+use klamm::{Admin, NodeId, TopicPartition};
 
 use super::{admin, field, kafka, refused, tools, until};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_cluster_is_what_kafkas_tools_say_it_is() {
-    let admin = admin().await;
-    let cluster = admin
-        .describe_cluster()
-        .fenced_brokers(true)
-        .authorized_operations(true)
-        .await
-        .unwrap();
-    let features = admin.describe_features().await.unwrap();
-    let quorum = admin.describe_quorum().await.unwrap();
-    let printed = tools(|tools| {
-        tools
-            .tool("org.apache.kafka.tools.FeatureCommand", "describe")
-            .tool(
-                "org.apache.kafka.tools.MetadataQuorumCommand",
-                "describe --status",
-            )
-            .tool(
-                "org.apache.kafka.tools.MetadataQuorumCommand",
-                "describe --replication",
-            )
-    });
+/// What nothing here depends on.
+const FEATURE: &str = "streams.version";
 
-    let node = kafka().node(0);
-    assert_eq!(cluster.brokers.len(), 1);
-    assert_eq!(cluster.brokers[0].node, NodeId(node.id()));
-    assert_eq!(cluster.brokers[0].address.to_string(), kafka().bootstrap());
-    assert!(cluster.fenced_brokers.is_empty());
-    let operations = cluster.authorized_operations.unwrap();
-    assert!(operations.contains(&AclOperation::Create), "{operations:?}");
+/// Lowers the version of a feature, for the tool to see; what is then told.
+async fn with_a_lower_version(admin: &Admin) -> Features {
+    let down = admin.update_features([(FEATURE, 0)]);
+    let down = down.upgrade(FeatureUpgrade::SafeDowngrade).await;
+    down.unwrap().all().unwrap();
+    until("the lower version", || async {
+        let features = admin.describe_features().await.unwrap();
+        (!features.finalized.contains_key(FEATURE)).then_some(features)
+    })
+    .await
+}
 
-    let lines = printed[0]
-        .text
+fn features_are_as_printed(features: &Features, printed: &str) {
+    let lines = printed
         .lines()
         .filter(|line| line.contains("FinalizedVersionLevel"));
     let lines: Vec<&str> = lines.collect();
@@ -63,6 +46,49 @@ async fn the_cluster_is_what_kafkas_tools_say_it_is() {
         let epoch = field(line, "Epoch:").parse::<i64>().unwrap();
         assert!(epoch >= features.finalized_epoch.unwrap(), "{line}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cluster_is_what_kafkas_tools_say_it_is() {
+    let admin = admin().await;
+    let cluster = admin
+        .describe_cluster()
+        .fenced_brokers(true)
+        .authorized_operations(true)
+        .await
+        .unwrap();
+    let features = with_a_lower_version(&admin).await;
+    let quorum = admin.describe_quorum().await.unwrap();
+    let printed = tools(|tools| {
+        tools
+            .tool("org.apache.kafka.tools.FeatureCommand", "describe")
+            .tool(
+                "org.apache.kafka.tools.MetadataQuorumCommand",
+                "describe --status",
+            )
+            .tool(
+                "org.apache.kafka.tools.MetadataQuorumCommand",
+                "describe --replication",
+            )
+    });
+
+    let up = admin.update_features([(FEATURE, 1)]).await;
+    up.unwrap().all().unwrap();
+    until("the version as before", || async {
+        let features = admin.describe_features().await.unwrap();
+        (features.finalized.get(FEATURE)?.max == 1).then_some(())
+    })
+    .await;
+
+    let node = kafka().node(0);
+    assert_eq!(cluster.brokers.len(), 1);
+    assert_eq!(cluster.brokers[0].node, NodeId(node.id()));
+    assert_eq!(cluster.brokers[0].address.to_string(), kafka().bootstrap());
+    assert!(cluster.fenced_brokers.is_empty());
+    let operations = cluster.authorized_operations.unwrap();
+    assert!(operations.contains(&AclOperation::Create), "{operations:?}");
+
+    features_are_as_printed(&features, &printed[0].text);
     assert!(features.finalized.contains_key("metadata.version"));
     assert_eq!(
         admin
@@ -110,6 +136,17 @@ async fn the_cluster_is_what_kafkas_tools_say_it_is() {
         "{replica}"
     );
     assert!(voter.log_end_offset.unwrap() > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_is_given_an_id_where_brokers_take_metrics_of_clients() {
+    let [one, other] = [admin().await, admin().await];
+    let id = one.client_instance_id().await.unwrap();
+    assert_ne!(id.0, [0; 16]);
+    assert_eq!(one.clone().client_instance_id().await.unwrap(), id);
+    assert_ne!(other.client_instance_id().await.unwrap(), id);
+    let text = id.to_string();
+    assert_eq!(text.len(), 22, "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

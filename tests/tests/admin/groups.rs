@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use klamm::admin::{CommittedOffset, GroupState, GroupType, MemberToRemove, ShareGroup};
-use klamm::{ErrorCode, OffsetReset, Record, TopicPartition};
+use klamm::{Admin, Consumer, ErrorCode, OffsetReset, Record, TopicPartition};
 use klamm_tests::Tool;
 
 use super::{GROUP_COMMAND, admin, client, kafka, refused, tools, until};
 use crate::support::{blocking, within};
+
+const SHARE_GROUP_COMMAND: &str = "org.apache.kafka.tools.consumer.group.ShareGroupCommand";
 
 fn partition(topic: &str, index: i32) -> TopicPartition {
     TopicPartition::new(topic, index)
@@ -57,7 +59,13 @@ async fn offsets_of_a_group_are_set_listed_and_deleted_as_kafkas_tool_sees_them(
     let found = groups.iter().find(|it| it.group_id == group).unwrap();
     assert_eq!(found.group_type, Some(GroupType::Classic));
 
-    let printed = tools(|tools| tools.tool(GROUP_COMMAND, &format!("--describe --group {group}")));
+    let printed = tools(|tools| {
+        let describe = format!("--describe --group {group}");
+        tools
+            .tool(GROUP_COMMAND, &describe)
+            .tool(GROUP_COMMAND, "--list")
+    });
+    assert!(printed[1].text.lines().any(|line| line == group));
     let mut rows = printed[0].text.lines().filter(|line| line.contains(&topic));
     for index in 0..2 {
         let columns: Vec<&str> = rows.next().unwrap().split_whitespace().collect();
@@ -97,19 +105,27 @@ async fn offsets_of_a_group_are_set_listed_and_deleted_as_kafkas_tool_sees_them(
     }
 
     admin.delete_groups([&group]).await.unwrap().all().unwrap();
-    let gone = admin.delete_groups([&group]).await.unwrap();
+    a_group_is_gone(&admin, &group, partition(&topic, 0)).await;
+}
+
+async fn a_group_is_gone(admin: &Admin, group: &str, partition: TopicPartition) {
+    let gone = admin.delete_groups([group]).await.unwrap();
     assert_eq!(refused(gone.all()), ErrorCode::GROUP_ID_NOT_FOUND);
-    let gone = admin.describe_consumer_groups([&group]).await.unwrap();
+    let gone = admin.describe_consumer_groups([group]).await.unwrap();
+    assert_eq!(refused(gone.all()), ErrorCode::GROUP_ID_NOT_FOUND);
+    let gone = admin.describe_classic_groups([group]).await.unwrap();
+    assert_eq!(refused(gone.all()), ErrorCode::GROUP_ID_NOT_FOUND);
+    let gone = admin.describe_share_groups([group]).await.unwrap();
     assert_eq!(refused(gone.all()), ErrorCode::GROUP_ID_NOT_FOUND);
     let nothing = admin
-        .list_group_offsets([&group])
+        .list_group_offsets([group])
         .await
         .unwrap()
         .all()
         .unwrap();
     assert!(nothing[0].is_empty());
     let gone = admin
-        .delete_group_offsets(&group, [partition(&topic, 0)])
+        .delete_group_offsets(group, [partition])
         .await
         .unwrap();
     assert_eq!(refused(gone.all()), ErrorCode::GROUP_ID_NOT_FOUND);
@@ -194,28 +210,51 @@ async fn a_classic_group_is_described_with_its_members_who_can_be_removed() {
         "{row}"
     );
 
-    let busy = admin.delete_groups([&group]).await.unwrap();
+    a_group_with_members_is_left_alone(&admin, &group, partition(&topic, 0)).await;
+    members_are_removed(&admin, &group, &mut consumer).await;
+    consumer.close(Duration::from_secs(10)).await.unwrap();
+}
+
+async fn a_group_with_members_is_left_alone(admin: &Admin, group: &str, partition: TopicPartition) {
+    let busy = admin.delete_groups([group]).await.unwrap();
     assert_eq!(refused(busy.all()), ErrorCode::NON_EMPTY_GROUP);
     let busy = admin
-        .alter_group_offsets(&group, [(partition(&topic, 0), 0)])
+        .alter_group_offsets(group, [(partition.clone(), 0)])
         .await
         .unwrap();
     let error = busy.all().unwrap_err();
     assert_eq!(error.code(), Some(ErrorCode::UNKNOWN_MEMBER_ID));
     assert!(error.to_string().contains("stop them"), "{error}");
     let busy = admin
-        .delete_group_offsets(&group, [partition(&topic, 0)])
+        .delete_group_offsets(group, [partition])
         .await
         .unwrap();
     assert_eq!(refused(busy.all()), ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC);
+}
 
+async fn members_are_removed(admin: &Admin, group: &str, consumer: &mut Consumer) {
+    let member = || async {
+        let described = admin.describe_consumer_groups([group]).await.unwrap();
+        let members = described.all().unwrap().remove(0).members;
+        members.first().map(|member| member.member_id.clone())
+    };
+    let before = member().await.unwrap();
     let nobody = [MemberToRemove::InstanceId("nobody".to_owned())];
-    let removed = admin.remove_members(&group, nobody, "").await.unwrap();
+    let removed = admin.remove_members(group, nobody, "").await.unwrap();
     assert_eq!(refused(removed.all()), ErrorCode::UNKNOWN_MEMBER_ID);
-    let removed = admin.remove_all_members(&group, "a test").await.unwrap();
+    let itself = [MemberToRemove::MemberId(before.clone())];
+    let removed = admin.remove_members(group, itself, "a test").await.unwrap();
+    removed.all().unwrap();
+    // It comes back by another id.
+    let again = async {
+        while member().await.is_none_or(|member| member == before) {
+            let _ = consumer.poll_timeout(Duration::from_millis(50)).await;
+        }
+    };
+    within(60, "the member's return", again).await;
+    let removed = admin.remove_all_members(group, "a test").await.unwrap();
     assert_eq!(removed.len(), 1);
     removed.all().unwrap();
-    consumer.close(Duration::from_secs(10)).await.unwrap();
 }
 
 fn console_consumer(class: &str, group: &str, topic: &str, arguments: &[&str]) -> Tool {
@@ -271,13 +310,14 @@ async fn groups_of_the_newer_protocols_are_described_too() {
     assert_eq!(member.epoch, group.group_epoch);
     assert_eq!(member.is_classic, Some(false));
 
-    let group: ShareGroup = until("a member of the share group", || async {
+    let group_of_sharers: ShareGroup = until("a member of the share group", || async {
         let described = admin.describe_share_groups([&sharers]).await.unwrap();
         let group = described.all().ok()?.remove(0);
         (!group.members.is_empty() && !group.members[0].assignment.is_empty()).then_some(group)
     })
     .await;
-    assert_eq!(group.members[0].subscribed_topics, [topic.as_str()]);
+    let sharer = &group_of_sharers.members[0];
+    assert_eq!(sharer.subscribed_topics, [topic.as_str()]);
     let listed = admin
         .list_groups()
         .types([GroupType::Share])
@@ -298,14 +338,17 @@ async fn groups_of_the_newer_protocols_are_described_too() {
     assert_eq!(refused(busy.all()), ErrorCode::NON_EMPTY_GROUP);
 
     let printed = tools(|tools| {
-        let group = format!("--describe --group {consumers} --members --verbose");
-        tools.tool(GROUP_COMMAND, &group)
+        let of_consumers = format!("--describe --group {consumers} --members --verbose");
+        let of_sharers = format!("--describe --group {sharers} --members");
+        tools
+            .tool(GROUP_COMMAND, &of_consumers)
+            .tool(SHARE_GROUP_COMMAND, &of_sharers)
     });
-    let row = printed[0]
-        .text
-        .lines()
-        .find(|line| line.contains(&member.member_id));
-    assert!(row.is_some(), "{}", printed[0].text);
+    let members = [&member.member_id, &group_of_sharers.members[0].member_id];
+    for (printed, member) in printed.iter().zip(members) {
+        let row = printed.text.lines().find(|line| line.contains(member));
+        assert!(row.is_some(), "{member} is not in {}", printed.text);
+    }
     blocking(|| {
         running.0.kill().unwrap();
         running.1.kill().unwrap();
@@ -345,10 +388,7 @@ async fn offsets_of_a_share_group_are_set_listed_and_deleted_as_kafkas_tool_sees
     assert_eq!(first.unwrap().start_offset, 0);
     let printed = tools(|tools| {
         let group = format!("--describe --group {group} --offsets");
-        tools.tool(
-            "org.apache.kafka.tools.consumer.group.ShareGroupCommand",
-            &group,
-        )
+        tools.tool(SHARE_GROUP_COMMAND, &group)
     });
     let rows = printed[0].text.lines().filter(|line| line.contains(&topic));
     assert_eq!(rows.count(), listed.len(), "{}", printed[0].text);

@@ -10,6 +10,7 @@ mod beside_java;
 mod cluster;
 mod configs;
 mod controllers;
+mod denied;
 mod groups;
 mod hanging;
 mod helpers;
@@ -34,7 +35,8 @@ const TOPIC_COMMAND: &str = "org.apache.kafka.tools.TopicCommand";
 const CONFIG_COMMAND: &str = "kafka.admin.ConfigCommand";
 const GROUP_COMMAND: &str = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
 
-/// The listener on which users are known, and the password of Alice and of Bob.
+/// The listener on which users are known, and the password of all of them: Alice, Bob, and Mallory, who may nothing in
+/// the cluster.
 const SASL: &str = "SASL";
 const PASSWORD: &str = "wonderland";
 
@@ -45,8 +47,9 @@ fn kafka() -> &'static Kafka {
         let authorizer = "org.apache.kafka.metadata.authorizer.StandardAuthorizer";
         let users = format!(
             "org.apache.kafka.common.security.plain.PlainLoginModule required \
-             user_alice=\"{PASSWORD}\" user_bob=\"{PASSWORD}\";"
+             user_alice=\"{PASSWORD}\" user_bob=\"{PASSWORD}\" user_mallory=\"{PASSWORD}\";"
         );
+        let reporter = include_str!("../../java/ForgetfulReporter.java");
         Kafka::builder()
             .property("authorizer.class.name", authorizer)
             .property("allow.everyone.if.no.acl.found", true)
@@ -55,6 +58,9 @@ fn kafka() -> &'static Kafka {
             .property("delegation.token.secret.key", "a-key-that-signs-tokens")
             .listener(SASL, "SASL_PLAINTEXT")
             .property("sasl.enabled.mechanisms", "PLAIN")
+            // With it, brokers give clients the ids that they have in metrics.
+            .class("ForgetfulReporter", reporter)
+            .property("metric.reporters", "ForgetfulReporter")
             .property("listener.name.sasl.plain.sasl.jaas.config", users)
             .start()
             .expect("the broker of the admin's tests")

@@ -148,6 +148,17 @@ async fn replicas_move_and_leaders_are_elected_as_kafkas_tools_see_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn brokers_that_take_no_metrics_of_clients_give_them_no_ids() {
+    let kafka = kafka().await;
+    let error = admin(&kafka).await.client_instance_id().await.unwrap_err();
+    assert!(error.is_unsupported(), "{error}");
+    assert!(
+        error.to_string().contains("GetTelemetrySubscriptions"),
+        "{error}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_move_under_way_is_what_kafkas_tool_lists_and_can_be_taken_back() {
     let kafka = kafka().await;
     let admin = admin(&kafka).await;

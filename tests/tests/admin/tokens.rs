@@ -9,8 +9,8 @@ use klamm::{Admin, Client, ErrorCode};
 use super::{PASSWORD, SASL, admin, kafka, refused, until};
 use crate::support::blocking;
 
-/// Alice's or Bob's.
-async fn admin_of(user: &str) -> Admin {
+/// That of a user by name.
+pub(crate) async fn admin_of(user: &str) -> Admin {
     let bootstrap = kafka().bootstrap_of(SASL);
     let properties = [
         ("bootstrap.servers", bootstrap.as_str()),

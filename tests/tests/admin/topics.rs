@@ -42,7 +42,13 @@ async fn topics_are_created_described_grown_and_deleted_as_kafkas_tool_sees_them
     let listed = listed.iter().find(|it| it.name == name).unwrap();
     assert_eq!((listed.partitions, listed.id), (5, topic.id));
 
-    let printed = tools(|tools| tools.tool(TOPIC_COMMAND, &format!("--describe --topic {name}")));
+    let printed = tools(|tools| {
+        let describe = format!("--describe --topic {name}");
+        tools
+            .tool(TOPIC_COMMAND, &describe)
+            .tool(TOPIC_COMMAND, "--list")
+    });
+    assert!(printed[1].text.lines().any(|line| line == name));
     let lines: Vec<&str> = printed[0]
         .text
         .lines()

@@ -5,7 +5,7 @@ use std::time::Duration;
 use klamm::admin::{
     HangingTransaction, ProducerState, TopicPartition, TransactionListing, TransactionState,
 };
-use klamm::{Admin, ErrorCode};
+use klamm::{Admin, ErrorCode, NodeId};
 use klamm_tests::{OracleRecord, OracleStep};
 
 use super::{admin, kafka, refused, tools, until};
@@ -182,6 +182,12 @@ async fn a_transaction_that_is_not_there_is_neither_described_nor_aborted() {
         refused(producers.all()),
         ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
     );
+    let nobody = admin.describe_producers_of(NodeId(1), [nowhere.clone()]);
+    let nobody = nobody.await.unwrap().all();
+    assert_eq!(refused(nobody), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    let odd = admin.list_transactions().id_pattern("(").await.unwrap();
+    let odd = refused(odd.all());
+    assert_eq!(odd, ErrorCode::INVALID_REGULAR_EXPRESSION);
     let hanging = HangingTransaction {
         partition: nowhere,
         producer_id: 7,
