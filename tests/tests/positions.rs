@@ -253,3 +253,136 @@ async fn a_topic_made_anew_is_read_from_its_beginning() -> Outcome {
     assert_eq!(position, 20);
     Ok(())
 }
+
+/// What the cleaner left of a topic, with what a consumer that starts at the beginning makes of it.
+struct Cleaned {
+    /// Offset, key and value of each record; a tombstone has no value.
+    records: Vec<(i64, String, Option<String>)>,
+    /// The position after each poll of one record.
+    positions: Vec<i64>,
+}
+
+async fn read_cleaned(client: &Client, partition: &TopicPartition, end: i64) -> Cleaned {
+    let builder = client.consumer().offset_reset(OffsetReset::Earliest);
+    let mut consumer = builder.max_poll_records(1).build().await.unwrap();
+    consumer.assign([partition.clone()]).unwrap();
+    let mut read = Cleaned {
+        records: Vec::new(),
+        positions: Vec::new(),
+    };
+    let all = async {
+        while consumer.position(partition).await.unwrap() < end {
+            let polled = consumer.poll_timeout(Duration::from_millis(100)).await;
+            for record in &polled.unwrap() {
+                let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+                let key = text(record.key.unwrap());
+                read.records
+                    .push((record.offset, key, record.value.map(text)));
+                read.positions
+                    .push(consumer.position(partition).await.unwrap());
+            }
+        }
+    };
+    within(30, "reading to the end", all).await;
+    assert_eq!(consumer.position(partition).await.unwrap(), end);
+    assert_eq!(consumer.lag(partition).unwrap(), Some(0));
+    read
+}
+
+/// Writes batches of keys, each by a producer of its own, so that the cleaner has to keep the last batch of each
+/// for its sequences; and segments that end where the day does. A key with a dash in front is a tombstone.
+async fn write_days(client: &Client, topic: &str, days: &[&[&str]]) {
+    const DAY: i64 = 24 * 60 * 60 * 1000;
+    for (day, keys) in (0_i64..).zip(days) {
+        let builder = client.producer().linger(Duration::from_secs(10));
+        let producer = builder.build().unwrap();
+        for (number, key) in keys.iter().enumerate() {
+            let value = format!("{day}.{number}");
+            let record = Record::to(topic).partition(0);
+            let record = record.timestamp(1_700_000_000_000 + day * DAY);
+            let record = match key.strip_prefix('-') {
+                Some(key) => record.key(key),
+                None => record.key(*key).value(&value),
+            };
+            drop(producer.send(record).await.unwrap());
+        }
+        producer.close(Duration::from_secs(30)).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_cleaner_leaves_is_read_whole_and_positions_step_over_what_it_took() -> Outcome {
+    let kafka = Kafka::shared();
+    let config = [
+        ("cleanup.policy", "compact"),
+        ("min.cleanable.dirty.ratio", "0.001"),
+        ("segment.ms", "3600000"),
+    ];
+    let topic = blocking(|| kafka.create_topic_with("compacted", 1, &config))?;
+    let partition = TopicPartition::new(topic.as_str(), 0);
+    let client = connect(&kafka.bootstrap()).await;
+    // The cleaner looks every 15 s otherwise.
+    let every = klamm::admin::ConfigResource::all_brokers();
+    let often = vec![klamm::admin::ConfigChange::set(
+        "log.cleaner.backoff.ms",
+        "100",
+    )];
+    client
+        .admin()
+        .alter_configs([(every, often)])
+        .await?
+        .all()?;
+
+    let days: [&[&str]; 5] = [
+        // A hole at the beginning, at the end, and in the middle.
+        &["a", "kept", "b", "also kept", "c"],
+        // All of it, of which an empty batch is left.
+        &["b", "c", "d"],
+        &["a", "b", "b"],
+        &["-c", "d", "a"],
+        // The cleaner never touches the segment that is written to.
+        &["last", "last"],
+    ];
+    write_days(&client, &topic, &days).await;
+    let expected: Vec<(i64, &str, Option<&str>)> = vec![
+        (1, "kept", Some("0.1")),
+        (3, "also kept", Some("0.3")),
+        (10, "b", Some("2.2")),
+        (11, "c", None),
+        (12, "d", Some("3.1")),
+        (13, "a", Some("3.2")),
+        (14, "last", Some("4.0")),
+        (15, "last", Some("4.1")),
+    ];
+    let wait = async {
+        loop {
+            let read = read_cleaned(&client, &partition, 16).await;
+            if read.records.len() <= expected.len() {
+                return read;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let read = within(60, "cleaning", wait).await;
+    let owned = |(offset, key, value): &(i64, &str, Option<&str>)| {
+        (*offset, (*key).to_owned(), value.map(str::to_owned))
+    };
+    let expected: Vec<_> = expected.iter().map(owned).collect();
+    assert_eq!(read.records, expected);
+    // Within a batch behind the record, at its end behind the batch.
+    assert_eq!(read.positions, [2, 5, 11, 12, 13, 14, 15, 16]);
+
+    // From within each hole as from what is behind it.
+    let builder = client.consumer().offset_reset(OffsetReset::None);
+    let mut consumer = builder.build().await?;
+    consumer.assign([partition.clone()])?;
+    for from in 0..16 {
+        consumer.seek(&partition, from)?;
+        assert_eq!(consumer.position(&partition).await?, from);
+        let polled = within(30, "a record", consumer.poll()).await?;
+        let first = polled.iter().next().map(|record| record.offset);
+        let next = expected.iter().map(|(offset, ..)| *offset);
+        assert_eq!(first, next.filter(|offset| *offset >= from).min());
+    }
+    Ok(())
+}
