@@ -320,6 +320,8 @@ impl Default for TestBrokerBuilder {
             partition_bytes_max: 64 * 1024 * 1024,
             transaction_version: 2,
             session_timeout_min: Duration::from_secs(6),
+            consumer_session_timeout: Duration::from_secs(45),
+            consumer_heartbeat_interval: Duration::from_secs(5),
         };
         Self {
             port: 0,
@@ -402,6 +404,20 @@ impl TestBrokerBuilder {
     /// s, as with Kafka.
     pub fn min_session_timeout(mut self, timeout: Duration) -> Self {
         self.options.session_timeout_min = timeout;
+        self
+    }
+
+    /// A member of the consumer protocol that is silent for this long is dead
+    /// (`group.consumer.session.timeout.ms`). Default: 45 s, as with Kafka.
+    pub fn consumer_session_timeout(mut self, timeout: Duration) -> Self {
+        self.options.consumer_session_timeout = timeout;
+        self
+    }
+
+    /// Pause between the heartbeats of such a member, in whole milliseconds
+    /// (`group.consumer.heartbeat.interval.ms`). Default: 5 s, as with Kafka.
+    pub fn consumer_heartbeat_interval(mut self, interval: Duration) -> Self {
+        self.options.consumer_heartbeat_interval = interval;
         self
     }
 

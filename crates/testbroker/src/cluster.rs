@@ -15,6 +15,7 @@ use kafka_protocol::messages::BrokerId;
 use klamm_codec::ApiKey;
 use tokio::time::Instant;
 
+use crate::consumer_group::{Answer, Heartbeat};
 use crate::coordinator::Coordinator;
 use crate::fault::Faults;
 use crate::fetch_session::FetchSessions;
@@ -33,6 +34,8 @@ pub(crate) struct Options {
     pub(crate) partition_bytes_max: usize,
     pub(crate) transaction_version: i16,
     pub(crate) session_timeout_min: Duration,
+    pub(crate) consumer_session_timeout: Duration,
+    pub(crate) consumer_heartbeat_interval: Duration,
 }
 
 #[derive(Clone, Debug)]
@@ -279,6 +282,18 @@ impl Cluster {
 
     pub(crate) fn move_coordinators(&mut self) {
         self.coordinator_moves += 1;
+    }
+
+    /// Answers a member of the consumer protocol (KIP-848).
+    pub(crate) fn consumer_heartbeat(
+        &mut self,
+        group_id: &str,
+        heartbeat: Heartbeat,
+    ) -> Result<Answer, ResponseError> {
+        let session_timeout = self.options.consumer_session_timeout;
+        let (now, topics) = (Instant::now(), &self.topics);
+        self.coordinator
+            .consumer_heartbeat(now, group_id, heartbeat, topics, session_timeout)
     }
 
     /// Writes the markers of a transaction that has ended, and settles the offsets that waited for it.

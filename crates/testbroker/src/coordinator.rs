@@ -1,7 +1,7 @@
 //! The groups of the cluster, their committed offsets, and the requests that wait for them.
 //!
-//! Owns: which groups exist. Does not: decide rebalances (`group`), know which node coordinates
-//! what (`cluster`).
+//! Owns: which groups exist, and of which protocol each is. Does not: decide rebalances (`group`,
+//! `consumer_group`), know which node coordinates what (`cluster`).
 //!
 //! Invariants
 //! - at most [`GROUPS_MAX`] groups; idle ones without offsets make room for new ones
@@ -10,11 +10,13 @@
 //!   again
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use kafka_protocol::ResponseError;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::consumer_group::{self, ConsumerGroup, Heartbeat, Topics};
 use crate::group::{Answer, Caller, Group, JoinRequest, RequestId, SyncRequest};
 
 const GROUPS_MAX: usize = 10_000;
@@ -30,9 +32,41 @@ pub(crate) struct CommittedOffset {
 /// By topic and partition.
 pub(crate) type Offsets = BTreeMap<(String, i32), CommittedOffset>;
 
+/// Who is in a group, by its protocol. A group without members takes on that of the first that comes.
+#[derive(Debug)]
+pub(crate) enum Members {
+    Classic(Group),
+    Consumer(ConsumerGroup),
+}
+
+impl Members {
+    /// Whether nothing would be lost with them.
+    fn is_idle(&self) -> bool {
+        match self {
+            Self::Classic(group) => group.is_idle(),
+            Self::Consumer(group) => group.members().is_empty(),
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        match self {
+            Self::Classic(group) => group.poll_timeout(),
+            Self::Consumer(group) => group.poll_timeout(),
+        }
+    }
+
+    /// Kafka's names of its type, the protocol of its members, and its state.
+    pub(crate) fn names(&self) -> (&'static str, &str, &'static str) {
+        match self {
+            Self::Classic(group) => ("classic", group.protocol_type(), group.state().name()),
+            Self::Consumer(group) => ("consumer", "consumer", group.state()),
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Coordinated {
-    group: Group,
+    members: Members,
     offsets: Offsets,
     /// Offsets of open transactions, by producer id.
     pending: BTreeMap<i64, Offsets>,
@@ -65,6 +99,7 @@ impl Coordinator {
         } else if !self.groups.contains_key(group_id) {
             return Err(ResponseError::UnknownMemberId);
         }
+        self.make_classic(group_id)?;
         let (id, receiver) = self.wait();
         request.id = id;
         self.with_group(group_id, |group| group.handle_join(now, request))?;
@@ -108,6 +143,45 @@ impl Coordinator {
         })?
     }
 
+    /// Answers a member of the consumer protocol.
+    pub(crate) fn consumer_heartbeat(
+        &mut self,
+        now: Instant,
+        group_id: &str,
+        heartbeat: Heartbeat,
+        topics: &Topics,
+        session_timeout: Duration,
+    ) -> Result<consumer_group::Answer, ResponseError> {
+        if heartbeat.joins() {
+            self.create(group_id)?;
+        }
+        let coordinated = self.groups.get_mut(group_id);
+        let members = &mut coordinated.ok_or(ResponseError::GroupIdNotFound)?.members;
+        if heartbeat.joins() && members.is_idle() && matches!(members, Members::Classic(_)) {
+            *members = Members::Consumer(ConsumerGroup::default());
+        }
+        match members {
+            Members::Consumer(group) => {
+                group.handle_heartbeat(now, heartbeat, topics, session_timeout)
+            }
+            Members::Classic(_) => Err(ResponseError::GroupIdNotFound),
+        }
+    }
+
+    /// Judges who asks for committed offsets and says which member it is (KIP-848).
+    pub(crate) fn check_reader(
+        &self,
+        group_id: &str,
+        member_id: &str,
+        epoch: i32,
+    ) -> Result<(), ResponseError> {
+        let says_who = !member_id.is_empty() || epoch >= 0;
+        match self.members(group_id) {
+            Some(Members::Consumer(group)) if says_who => group.check_caller(member_id, epoch),
+            _ => Ok(()),
+        }
+    }
+
     /// Judges a commit by `caller`; if it may, the group's offsets come back to be written.
     pub(crate) fn commit(
         &mut self,
@@ -120,11 +194,11 @@ impl Coordinator {
         } else if !self.groups.contains_key(group_id) {
             return Err(ResponseError::IllegalGeneration);
         }
-        self.with_group(group_id, |group| group.handle_commit(now, caller))??;
-        let coordinated = self
-            .groups
-            .get_mut(group_id)
-            .ok_or(ResponseError::UnknownMemberId)?;
+        let coordinated = self.coordinated(group_id)?;
+        match &mut coordinated.members {
+            Members::Classic(group) => group.handle_commit(now, caller)?,
+            Members::Consumer(group) => group.check_caller(&caller.member_id, caller.generation)?,
+        }
         Ok(&mut coordinated.offsets)
     }
 
@@ -141,13 +215,14 @@ impl Coordinator {
         } else if !self.groups.contains_key(group_id) {
             return Err(ResponseError::IllegalGeneration);
         }
-        self.with_group(group_id, |group| {
-            group.handle_transactional_commit(now, caller)
-        })??;
-        let coordinated = self
-            .groups
-            .get_mut(group_id)
-            .ok_or(ResponseError::UnknownMemberId)?;
+        let coordinated = self.coordinated(group_id)?;
+        match &mut coordinated.members {
+            Members::Classic(group) => group.handle_transactional_commit(now, caller)?,
+            Members::Consumer(group) if !caller.is_anonymous() => {
+                group.check_caller(&caller.member_id, caller.generation)?;
+            }
+            Members::Consumer(_) => {}
+        }
         Ok(coordinated.pending.entry(producer_id).or_default())
     }
 
@@ -175,7 +250,7 @@ impl Coordinator {
             .groups
             .get(group_id)
             .ok_or(ResponseError::GroupIdNotFound)?;
-        if !coordinated.group.is_idle() {
+        if !coordinated.members.is_idle() {
             return Err(ResponseError::NonEmptyGroup);
         }
         self.groups.remove(group_id);
@@ -193,26 +268,25 @@ impl Coordinator {
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
-        let due = |coordinated: &Coordinated| {
-            coordinated
-                .group
-                .poll_timeout()
-                .is_some_and(|timeout| timeout <= now)
-        };
-        for coordinated in self
-            .groups
-            .values_mut()
-            .filter(|coordinated| due(coordinated))
-        {
-            coordinated.group.handle_timeout(now);
-            deliver(&mut coordinated.group, &mut self.waiting);
+        for coordinated in self.groups.values_mut() {
+            let members = &mut coordinated.members;
+            if members.poll_timeout().is_none_or(|timeout| timeout > now) {
+                continue;
+            }
+            match members {
+                Members::Classic(group) => {
+                    group.handle_timeout(now);
+                    deliver(group, &mut self.waiting);
+                }
+                Members::Consumer(group) => group.handle_timeout(now),
+            }
         }
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.groups
             .values()
-            .filter_map(|coordinated| coordinated.group.poll_timeout())
+            .filter_map(|coordinated| coordinated.members.poll_timeout())
             .min()
     }
 
@@ -222,16 +296,16 @@ impl Coordinator {
             .map(|coordinated| &coordinated.offsets)
     }
 
-    pub(crate) fn group(&self, group_id: &str) -> Option<&Group> {
+    pub(crate) fn members(&self, group_id: &str) -> Option<&Members> {
         self.groups
             .get(group_id)
-            .map(|coordinated| &coordinated.group)
+            .map(|coordinated| &coordinated.members)
     }
 
-    pub(crate) fn groups(&self) -> impl Iterator<Item = (&str, &Group)> {
+    pub(crate) fn groups(&self) -> impl Iterator<Item = (&str, &Members)> {
         self.groups
             .iter()
-            .map(|(id, coordinated)| (id.as_str(), &coordinated.group))
+            .map(|(id, coordinated)| (id.as_str(), &coordinated.members))
     }
 
     fn create(&mut self, group_id: &str) -> Result<(), ResponseError> {
@@ -243,7 +317,7 @@ impl Coordinator {
         }
         if self.groups.len() >= GROUPS_MAX {
             self.groups.retain(|_, coordinated| {
-                !coordinated.group.is_idle() || coordinated.holds_offsets()
+                !coordinated.members.is_idle() || coordinated.holds_offsets()
             });
         }
         if self.groups.len() >= GROUPS_MAX {
@@ -252,7 +326,7 @@ impl Coordinator {
         self.groups.insert(
             group_id.to_owned(),
             Coordinated {
-                group: Group::new(),
+                members: Members::Classic(Group::new()),
                 offsets: Offsets::new(),
                 pending: BTreeMap::new(),
             },
@@ -268,16 +342,34 @@ impl Coordinator {
         (id, receiver)
     }
 
+    fn coordinated(&mut self, group_id: &str) -> Result<&mut Coordinated, ResponseError> {
+        let coordinated = self.groups.get_mut(group_id);
+        coordinated.ok_or(ResponseError::UnknownMemberId)
+    }
+
+    /// For a member of the classic protocol that joins.
+    fn make_classic(&mut self, group_id: &str) -> Result<(), ResponseError> {
+        let members = &mut self.coordinated(group_id)?.members;
+        if matches!(members, Members::Classic(_)) {
+            return Ok(());
+        }
+        if !members.is_idle() {
+            return Err(ResponseError::InconsistentGroupProtocol);
+        }
+        *members = Members::Classic(Group::new());
+        Ok(())
+    }
+
     fn with_group<T>(
         &mut self,
         group_id: &str,
         act: impl FnOnce(&mut Group) -> T,
     ) -> Result<T, ResponseError> {
-        let group = &mut self
-            .groups
-            .get_mut(group_id)
-            .ok_or(ResponseError::UnknownMemberId)?
-            .group;
+        let coordinated = self.groups.get_mut(group_id);
+        let members = coordinated.map(|coordinated| &mut coordinated.members);
+        let Some(Members::Classic(group)) = members else {
+            return Err(ResponseError::UnknownMemberId);
+        };
         let result = act(group);
         deliver(group, &mut self.waiting);
         Ok(result)

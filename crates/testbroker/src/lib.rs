@@ -4,10 +4,10 @@
 //! amount of data in memory, and makes on request the faults that real clusters make rarely. It
 //! behaves as Kafka 4.3 where a client can tell, with these known differences:
 //!
-//! - No consumer (KIP-848) or share groups, no ACLs, quotas, SASL or TLS. They are not announced.
+//! - No share groups, ACLs, quotas, SASL or TLS. They are not announced. A group with members does not move
+//!   from one protocol to the other.
 //! - A transaction's markers are written before its end is answered.
-//! - Every fetch is answered without a session, as KIP-227 allows. All replicas are always in sync,
-//!   so the high watermark is the log's end.
+//! - All replicas are always in sync, so the high watermark is the log's end.
 //! - Nothing is compacted, and retention is by size only.
 //! - A request with a forged array length can make the process run out of memory, as its messages
 //!   come from a crate that trusts them. Frames are limited to 100 MiB, but a test broker should
@@ -16,8 +16,8 @@
 //! Time is tokio's clock: with `tokio::time::pause`, timeouts, waits and append times follow
 //! simulated time.
 //!
-//! The thinking is without I/O: `log`, `producer_state`, `group`, `transaction` and `topic` know no sockets and no
-//! clocks, `cluster` and `coordinator` hold them together behind one lock, `api` translates
+//! The thinking is without I/O: `log`, `producer_state`, `group`, `consumer_group`, `transaction` and `topic` know no
+//! sockets and no clocks, `cluster` and `coordinator` hold them together behind one lock, `api` translates
 //! messages, `connection` and `server` move bytes.
 
 mod api;
@@ -25,6 +25,7 @@ mod batch;
 mod broker;
 mod cluster;
 mod connection;
+mod consumer_group;
 mod coordinator;
 mod fault;
 mod fetch_session;

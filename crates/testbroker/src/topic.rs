@@ -20,7 +20,7 @@ const NAME_CHARS_MAX: usize = 249;
 
 /// A topic's id (KIP-516). The wire type lives in a crate that is no dependency of ours, hence the
 /// conversions.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(crate) struct TopicId(pub(crate) [u8; 16]);
 
 impl TopicId {

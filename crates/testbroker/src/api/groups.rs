@@ -12,9 +12,8 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::membership::check_coordinator;
 use super::{Call, Reply, Serve, code, text};
+use crate::coordinator::Members;
 use crate::group::{Group, Member, State};
-
-const CLASSIC: &str = "classic";
 
 impl Serve for ListGroupsRequest {
     async fn serve(self, call: &Call<'_>) -> Reply<ListGroupsResponse> {
@@ -30,14 +29,16 @@ impl Serve for ListGroupsRequest {
             .groups()
             // Each node lists what it coordinates.
             .filter(|(id, _)| cluster.coordinator_of(id).id == call.peer.node)
-            .filter(|(_, group)| allows(&self.states_filter, group.state().name()))
-            .filter(|_| allows(&self.types_filter, CLASSIC))
-            .map(|(id, group)| {
+            .map(|(id, members)| (id, members.names()))
+            .filter(|(_, (kind, _, state))| {
+                allows(&self.states_filter, state) && allows(&self.types_filter, kind)
+            })
+            .map(|(id, (kind, protocol, state))| {
                 ListedGroup::default()
                     .with_group_id(GroupId(text(id)))
-                    .with_protocol_type(text(group.protocol_type()))
-                    .with_group_state(text(group.state().name()))
-                    .with_group_type(text(CLASSIC))
+                    .with_protocol_type(text(protocol))
+                    .with_group_state(text(state))
+                    .with_group_type(text(kind))
             });
         Reply::Answer(ListGroupsResponse::default().with_groups(groups.collect()))
     }
@@ -55,14 +56,14 @@ impl Serve for DescribeGroupsRequest {
             if let Err(error) = check_coordinator(&cluster, call, id) {
                 return answer.with_error_code(error.code());
             }
-            match cluster.coordinator.group(id) {
-                Some(group) => describe(answer, group),
+            match cluster.coordinator.members(id) {
+                Some(Members::Classic(group)) => describe(answer, group),
                 // KIP-1043: since version 6 the absence of a group is an error.
-                None if call.version >= 6 => answer
+                _ if call.version >= 6 => answer
                     .with_group_state(text("Dead"))
                     .with_error_code(ResponseError::GroupIdNotFound.code())
                     .with_error_message(Some(text(format!("Group {} not found.", id.as_str())))),
-                None => answer.with_group_state(text("Dead")),
+                _ => answer.with_group_state(text("Dead")),
             }
         });
         Reply::Answer(DescribeGroupsResponse::default().with_groups(groups.collect()))

@@ -4,6 +4,7 @@
 //! know what requests mean; each family has its file.
 
 mod api_versions;
+mod consumer_group;
 mod describe;
 mod fetch;
 mod groups;
@@ -22,12 +23,13 @@ use bytes::{Buf, Bytes, BytesMut};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{
     AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, ApiKey as Api, ApiVersionsRequest, BrokerId,
-    CreatePartitionsRequest, CreateTopicsRequest, DeleteGroupsRequest, DeleteTopicsRequest,
-    DescribeClusterRequest, DescribeGroupsRequest, EndTxnRequest, FetchRequest,
-    FindCoordinatorRequest, HeartbeatRequest, InitProducerIdRequest, JoinGroupRequest,
-    LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest, MetadataRequest, OffsetCommitRequest,
-    OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceRequest, RequestHeader, ResponseHeader,
-    SyncGroupRequest, TopicName, TxnOffsetCommitRequest,
+    ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest, CreatePartitionsRequest,
+    CreateTopicsRequest, DeleteGroupsRequest, DeleteTopicsRequest, DescribeClusterRequest,
+    DescribeGroupsRequest, EndTxnRequest, FetchRequest, FindCoordinatorRequest, HeartbeatRequest,
+    InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest,
+    ListOffsetsRequest, MetadataRequest, OffsetCommitRequest, OffsetFetchRequest,
+    OffsetForLeaderEpochRequest, ProduceRequest, RequestHeader, ResponseHeader, SyncGroupRequest,
+    TopicName, TxnOffsetCommitRequest,
 };
 use kafka_protocol::protocol::{
     Decodable, Encodable, HeaderVersion, Message, Request, StrBytes, VersionRange,
@@ -159,6 +161,12 @@ pub(crate) async fn answer(
         Api::CreatePartitions => run::<CreatePartitionsRequest>(shared, peer, version, frame).await,
         Api::DeleteGroups => run::<DeleteGroupsRequest>(shared, peer, version, frame).await,
         Api::DescribeCluster => run::<DescribeClusterRequest>(shared, peer, version, frame).await,
+        Api::ConsumerGroupHeartbeat => {
+            run::<ConsumerGroupHeartbeatRequest>(shared, peer, version, frame).await
+        }
+        Api::ConsumerGroupDescribe => {
+            run::<ConsumerGroupDescribeRequest>(shared, peer, version, frame).await
+        }
         _ => Err(Disconnect::Unsupported { api: key, version }),
     }
 }
@@ -202,6 +210,8 @@ fn served() -> Vec<(i16, VersionRange)> {
         of::<CreatePartitionsRequest>(),
         of::<DeleteGroupsRequest>(),
         of::<DescribeClusterRequest>(),
+        of::<ConsumerGroupHeartbeatRequest>(),
+        of::<ConsumerGroupDescribeRequest>(),
     ]
 }
 

@@ -115,7 +115,15 @@ impl Serve for OffsetFetchRequest {
                 });
                 let answer =
                     OffsetFetchResponseGroup::default().with_group_id(group.group_id.clone());
-                match fetch(&cluster, call, &group.group_id, wanted.as_deref(), stable) {
+                let reader = group.member_id.as_deref().unwrap_or_default();
+                let checked =
+                    cluster
+                        .coordinator
+                        .check_reader(&group.group_id, reader, group.member_epoch);
+                let fetched = checked.and_then(|()| {
+                    fetch(&cluster, call, &group.group_id, wanted.as_deref(), stable)
+                });
+                match fetched {
                     Ok(topics) => answer.with_topics(topics),
                     Err(error) => answer.with_error_code(error.code()),
                 }

@@ -99,6 +99,13 @@ pub(crate) struct Caller {
     pub(crate) generation: i32,
 }
 
+impl Caller {
+    /// Whether it says nothing of the kind.
+    pub(crate) fn is_anonymous(&self) -> bool {
+        self.generation < 0 && self.member_id.is_empty() && self.instance_id.is_none()
+    }
+}
+
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Answer {
     Join(JoinAnswer),
@@ -241,7 +248,7 @@ impl Group {
             // Someone who manages partitions without the group, or an administrator.
             return Ok(());
         }
-        if caller.generation < 0 && caller.member_id.is_empty() && caller.instance_id.is_none() {
+        if caller.is_anonymous() {
             return Err(ResponseError::UnknownMemberId);
         }
         self.check_caller(caller)?;
@@ -261,8 +268,7 @@ impl Group {
         now: Instant,
         caller: &Caller,
     ) -> Result<(), ResponseError> {
-        let is_anonymous = caller.generation < 0 && caller.member_id.is_empty();
-        if is_anonymous && caller.instance_id.is_none() {
+        if caller.is_anonymous() {
             return Ok(());
         }
         if caller.generation < 0 && self.state == State::Empty {
