@@ -1,6 +1,8 @@
 //! Groups whose members come, go, die and fall asleep while records flow, with both protocols and from
-//! one to the other; on a real broker. What every member was given and handed out is judged whole.
+//! one to the other; on a real broker and on the test broker. What every member was given and handed out is judged whole.
 
+#[path = "group_chaos/consumer_protocol.rs"]
+mod consumer_protocol;
 #[allow(dead_code, reason = "each test file uses a part of it")]
 #[path = "group_chaos/history.rs"]
 mod history;
@@ -10,12 +12,13 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use history::{History, Summary};
 use klamm::consumer::{CooperativeStickyAssignor, GroupProtocol, RangeAssignor};
-use klamm::{Client, ConsumerBuilder, OffsetReset, Record};
+use klamm::{Client, ConsumerBuilder, NewTopic, OffsetReset, Record};
+use klamm_testbroker::{TestBroker, TestBrokerBuilder};
 use klamm_tests::{Kafka, KafkaBuilder};
 use member::Member;
 use support::{Outcome, blocking, connect};
@@ -33,6 +36,28 @@ fn kafka() -> KafkaBuilder {
         .property("group.consumer.heartbeat.interval.ms", 500)
         .property("group.min.session.timeout.ms", 6000)
         .property("group.initial.rebalance.delay.ms", 0)
+}
+
+/// The one that the tests on a single broker share.
+fn shared() -> &'static Kafka {
+    static SHARED: OnceLock<Kafka> = OnceLock::new();
+    SHARED.get_or_init(|| kafka().start().unwrap())
+}
+
+/// The same in the process.
+fn test_broker() -> TestBrokerBuilder {
+    TestBroker::builder()
+        .consumer_session_timeout(Duration::from_secs(6))
+        .consumer_heartbeat_interval(Duration::from_millis(500))
+}
+
+/// Creates a topic that no other test uses, and gives its name.
+async fn new_topic(client: &Client, prefix: &str, partitions: i32) -> String {
+    let name = shared().unique_topic(prefix);
+    let topic = NewTopic::new(&name).partitions(partitions);
+    let created = client.admin().create_topics([topic]).await;
+    created.unwrap().all().unwrap();
+    name
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,9 +99,9 @@ struct Chaos {
 }
 
 impl Chaos {
-    fn new(kafka: &Kafka, topic: &str) -> Self {
+    fn new(bootstrap: &str, topic: &str) -> Self {
         Self {
-            bootstrap: kafka.bootstrap(),
+            bootstrap: bootstrap.to_owned(),
             topic: topic.to_owned(),
             history: Arc::default(),
             members: Vec::new(),
@@ -179,10 +204,10 @@ fn the_judge_can_find_fault() {
 type Ran = Result<Summary, Box<dyn std::error::Error>>;
 
 /// Members come, go, die, and sleep for longer than they may.
-async fn come_and_go(kafka: &Kafka, client: &Client, kind: Kind) -> Ran {
+async fn come_and_go(bootstrap: &str, client: &Client, kind: Kind) -> Ran {
     const RECORDS: usize = 60_000;
-    let topic = blocking(|| kafka.create_topic("chaos", PARTITIONS))?;
-    let mut chaos = Chaos::new(kafka, &topic);
+    let topic = new_topic(client, "chaos", PARTITIONS).await;
+    let mut chaos = Chaos::new(bootstrap, &topic);
     chaos.join(kind).await;
     chaos.join(kind).await;
     chaos.settled(60).await;
@@ -208,10 +233,10 @@ async fn come_and_go(kafka: &Kafka, client: &Client, kind: Kind) -> Ran {
 }
 
 /// A live group moves from the classic protocol to the other and back, one member after the other.
-async fn move_over_and_back(kafka: &Kafka, client: &Client, classic: Kind) -> Ran {
+async fn move_over_and_back(bootstrap: &str, client: &Client, classic: Kind) -> Ran {
     const RECORDS: usize = 48_000;
-    let topic = blocking(|| kafka.create_topic("moves", PARTITIONS))?;
-    let mut chaos = Chaos::new(kafka, &topic);
+    let topic = new_topic(client, "moves", PARTITIONS).await;
+    let mut chaos = Chaos::new(bootstrap, &topic);
     chaos.join(classic).await;
     chaos.join(classic).await;
     chaos.settled(60).await;
@@ -236,13 +261,13 @@ async fn move_over_and_back(kafka: &Kafka, client: &Client, classic: Kind) -> Ra
 /// All at once, on one broker: most of it is waiting for sessions to end.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_skipped_or_repeated_with_both_protocols_and_from_one_to_the_other() -> Outcome {
-    let kafka = blocking(|| kafka().start())?;
-    let client = connect(&kafka.bootstrap()).await;
+    let bootstrap = blocking(shared).bootstrap();
+    let client = connect(&bootstrap).await;
     let (cooperative, consumer, range_moves, cooperative_moves) = tokio::join!(
-        come_and_go(&kafka, &client, Kind::Cooperative),
-        come_and_go(&kafka, &client, Kind::Consumer),
-        move_over_and_back(&kafka, &client, Kind::Range),
-        move_over_and_back(&kafka, &client, Kind::Cooperative),
+        come_and_go(&bootstrap, &client, Kind::Cooperative),
+        come_and_go(&bootstrap, &client, Kind::Consumer),
+        move_over_and_back(&bootstrap, &client, Kind::Range),
+        move_over_and_back(&bootstrap, &client, Kind::Cooperative),
     );
     println!(
         "members come and go: cooperative {:?}, consumer {:?}",
@@ -252,6 +277,19 @@ async fn nothing_is_skipped_or_repeated_with_both_protocols_and_from_one_to_the_
         "over and back: from range {:?}, from cooperative {:?}",
         range_moves?, cooperative_moves?
     );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_skipped_or_repeated_on_the_test_broker() -> Outcome {
+    let broker = test_broker().start().await?;
+    let bootstrap = broker.bootstrap();
+    let client = connect(&bootstrap).await;
+    let (cooperative, consumer) = tokio::join!(
+        come_and_go(&bootstrap, &client, Kind::Cooperative),
+        come_and_go(&bootstrap, &client, Kind::Consumer),
+    );
+    println!("cooperative {:?}, consumer {:?}", cooperative?, consumer?);
     Ok(())
 }
 
@@ -265,7 +303,7 @@ async fn two_million_records_while_members_and_brokers_come_and_go() -> Outcome 
         let kafka = blocking(|| kafka().nodes(3).start())?;
         let client = connect(&kafka.bootstrap()).await;
         let topic = blocking(|| kafka.create_topic("chaos-at-length", PARTITIONS))?;
-        let mut chaos = Chaos::new(&kafka, &topic);
+        let mut chaos = Chaos::new(&kafka.bootstrap(), &topic);
         for _ in 0..4 {
             chaos.join(kind).await;
         }

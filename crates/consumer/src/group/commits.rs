@@ -160,7 +160,9 @@ impl Coordinator {
 
     /// Why a subscriber that is no member cannot commit.
     fn no_member(&self) -> Error {
-        if self.member.is_rebalancing() {
+        // What it had may belong to others already: polling brings it back to the group, not to its partitions.
+        let (owned, lost) = self.member.owned();
+        if self.member.is_rebalancing() && (owned.is_empty() || !lost) {
             return self.rebalancing();
         }
         Error::CommitFailed {
