@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex};
 use bench::{Bench, MILLISECOND, SECOND, expected, read, until, values};
 use klamm_consumer::{
     CloseOptions, Consumer, ConsumerBuilder, CooperativeStickyAssignor, Error,
-    GroupMembershipOperation, Rebalance, RebalanceListener, StickyAssignor, TopicPartition,
+    GroupMembershipOperation, GroupProtocol, Rebalance, RebalanceListener, StickyAssignor,
+    TopicPartition,
 };
 use klamm_net::{ClientConfig, Cluster};
 use klamm_testbroker::{ApiKey, ErrorCode, Fault, TestBroker};
@@ -128,60 +129,89 @@ fn owned(consumer: &Consumer) -> BTreeSet<i32> {
         .collect()
 }
 
+/// How members come to their partitions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Eager,
+    Cooperative,
+    Consumer,
+}
+
+impl Kind {
+    fn member(self, bench: &Bench, notes: &Notes) -> ConsumerBuilder {
+        let builder = bench
+            .consumer()
+            .topics(["t"])
+            .rebalance_listener(notes.clone());
+        let classic = |builder: ConsumerBuilder| builder.heartbeat_interval(20 * MILLISECOND);
+        match self {
+            Self::Eager => classic(builder).assignor(StickyAssignor),
+            Self::Cooperative => classic(builder).assignor(CooperativeStickyAssignor),
+            Self::Consumer => builder.group_protocol(GroupProtocol::Consumer),
+        }
+    }
+
+    /// What a member is told that the coordinator does not know any more.
+    fn forgotten(self) -> (ApiKey, ErrorCode) {
+        match self {
+            Self::Consumer => (
+                ApiKey::CONSUMER_GROUP_HEARTBEAT,
+                ErrorCode::FENCED_MEMBER_EPOCH,
+            ),
+            _ => (ApiKey::HEARTBEAT, ErrorCode::ILLEGAL_GENERATION),
+        }
+    }
+}
+
+/// Those with which a member keeps what stays with it.
+const INCREMENTAL: [Kind; 2] = [Kind::Cooperative, Kind::Consumer];
+
 fn cooperative(bench: &Bench, notes: &Notes) -> ConsumerBuilder {
-    bench
-        .consumer()
-        .topics(["t"])
-        .assignor(CooperativeStickyAssignor)
-        .heartbeat_interval(20 * MILLISECOND)
-        .rebalance_listener(notes.clone())
+    Kind::Cooperative.member(bench, notes)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_a_cooperative_assignor_only_what_moves_is_revoked() {
-    let bench = Bench::with_partitions(4).await;
-    let (notes, others) = (Notes::default(), Notes::default());
-    let history = History::default();
-    let first = Running::start(cooperative(&bench, &notes), &history).await;
-    until("the first owns all", || first.owned().len() == 4).await;
-    let second = Running::start(cooperative(&bench, &others), &history).await;
-    until("both own two", || {
-        first.owned().len() == 2 && second.owned().len() == 2
-    })
-    .await;
-    assert!(first.owned().is_disjoint(&second.owned()));
-    let moved: Vec<i32> = second.owned().into_iter().collect();
-    let told = notes.told();
-    assert_eq!(told[0], Told::Assigned(vec![0, 1, 2, 3]));
-    let revocations: Vec<_> = told
-        .iter()
-        .filter(|told| matches!(told, Told::Revoked(_) | Told::Lost(_)))
-        .collect();
-    assert_eq!(revocations, [&Told::Revoked(moved.clone())], "{told:?}");
-    assert!(others.told().contains(&Told::Assigned(moved)));
-    // What goes when a member closes is told as well, and goes to the other at once.
-    let kept: Vec<i32> = first.owned().into_iter().collect();
-    first.stop().await.close(5 * SECOND).await.unwrap();
-    assert_eq!(notes.told().last(), Some(&Told::Revoked(kept)));
-    until("the second owns all", || second.owned().len() == 4).await;
+async fn only_what_moves_is_revoked_by_a_cooperative_assignor_and_by_the_broker() {
+    for kind in INCREMENTAL {
+        let bench = Bench::with_partitions(4).await;
+        let (notes, others) = (Notes::default(), Notes::default());
+        let history = History::default();
+        let first = Running::start(kind.member(&bench, &notes), &history).await;
+        until("the first owns all", || first.owned().len() == 4).await;
+        let second = Running::start(kind.member(&bench, &others), &history).await;
+        until("both own two", || {
+            first.owned().len() == 2 && second.owned().len() == 2
+        })
+        .await;
+        assert!(first.owned().is_disjoint(&second.owned()));
+        let moved: Vec<i32> = second.owned().into_iter().collect();
+        let told = notes.told();
+        assert_eq!(told[0], Told::Assigned(vec![0, 1, 2, 3]), "{kind:?}");
+        let revocations: Vec<_> = told
+            .iter()
+            .filter(|told| matches!(told, Told::Revoked(_) | Told::Lost(_)))
+            .collect();
+        assert_eq!(revocations, [&Told::Revoked(moved.clone())], "{told:?}");
+        assert!(others.told().contains(&Told::Assigned(moved)));
+        // What goes when a member closes is told as well, and goes to the other at once.
+        let kept: Vec<i32> = first.owned().into_iter().collect();
+        first.stop().await.close(5 * SECOND).await.unwrap();
+        assert_eq!(notes.told().last(), Some(&Told::Revoked(kept)));
+        until("the second owns all", || second.owned().len() == 4).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_committed_in_revoked_comes_to_nobody_twice() {
-    for eager in [false, true] {
+    for kind in [Kind::Eager, Kind::Cooperative, Kind::Consumer] {
         let bench = Bench::with_partitions(4).await;
         for partition in 0..4 {
             bench.produce(partition, 0, 2000).await;
         }
         let history = History::default();
         let member = || {
-            let builder = cooperative(&bench, &Notes::default());
-            let builder = builder.auto_commit(false).max_poll_records(7);
-            if eager {
-                builder.assignor(StickyAssignor)
-            } else {
-                builder
-            }
+            let builder = kind.member(&bench, &Notes::default());
+            builder.auto_commit(false).max_poll_records(7)
         };
         let count = || history.lock().unwrap().len();
         let first = Running::start(member(), &history).await;
@@ -199,7 +229,7 @@ async fn what_is_committed_in_revoked_comes_to_nobody_twice() {
         for member in [first, third] {
             member.stop().await.close(5 * SECOND).await.unwrap();
         }
-        assert_eq!(count(), 8000, "records came twice");
+        assert_eq!(count(), 8000, "records came twice: {kind:?}");
     }
 }
 
@@ -231,29 +261,31 @@ async fn a_listener_that_panics_stops_nothing() {
 
 #[tokio::test]
 async fn lost_partitions_are_told_as_lost_and_cannot_be_committed() {
-    let bench = Bench::with_partitions(1).await;
-    bench.produce(0, 0, 10).await;
-    let notes = Notes::default();
-    let builder = cooperative(&bench, &notes).auto_commit(false);
-    let mut consumer = builder.build().await.unwrap();
-    assert_eq!(read(&mut consumer, 10).await.len(), 10);
-    let illegal = Fault::Error(ErrorCode::ILLEGAL_GENERATION);
-    bench.broker.inject(ApiKey::HEARTBEAT, illegal).unwrap();
-    // It starts over from the last commit, of which there is none.
-    assert_eq!(read(&mut consumer, 10).await, expected(0, 0..10));
-    assert_eq!(
-        notes.told(),
-        [
-            Told::Assigned(vec![0]),
-            Told::Lost(vec![0]),
-            Told::Assigned(vec![0])
-        ]
-    );
-    let refusals = notes.refusals.lock().unwrap();
-    assert!(
-        matches!(refusals[..], [Error::CommitFailed { .. }]),
-        "{refusals:?}"
-    );
+    for kind in INCREMENTAL {
+        let bench = Bench::with_partitions(1).await;
+        bench.produce(0, 0, 10).await;
+        let notes = Notes::default();
+        let builder = kind.member(&bench, &notes).auto_commit(false);
+        let mut consumer = builder.build().await.unwrap();
+        assert_eq!(read(&mut consumer, 10).await.len(), 10);
+        let (api, code) = kind.forgotten();
+        bench.broker.inject(api, Fault::Error(code)).unwrap();
+        // It starts over from the last commit, of which there is none.
+        assert_eq!(read(&mut consumer, 10).await, expected(0, 0..10));
+        assert_eq!(
+            notes.told(),
+            [
+                Told::Assigned(vec![0]),
+                Told::Lost(vec![0]),
+                Told::Assigned(vec![0])
+            ]
+        );
+        let refusals = notes.refusals.lock().unwrap();
+        assert!(
+            matches!(refusals[..], [Error::CommitFailed { .. }]),
+            "{kind:?}: {refusals:?}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -394,5 +426,44 @@ async fn trouble_with_the_coordinator_makes_no_storm_of_requests() {
         bench.broker.requests(ApiKey::JOIN_GROUP),
         joins,
         "nobody joined again"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn trouble_with_heartbeats_of_the_consumer_protocol_makes_no_storm_of_requests() {
+    let bench = Bench::start(TestBroker::builder().topic("t", 1)).await;
+    bench.produce(0, 0, 3).await;
+    let notes = Notes::default();
+    let member = Kind::Consumer.member(&bench, &notes);
+    let mut consumer = member.build().await.unwrap();
+    assert_eq!(read(&mut consumer, 3).await, expected(0, 0..3));
+    let troubles = [
+        Fault::Error(ErrorCode::NOT_COORDINATOR),
+        Fault::Error(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS),
+        Fault::DropBefore,
+        Fault::DropAfter,
+    ];
+    for trouble in troubles {
+        let api = ApiKey::CONSUMER_GROUP_HEARTBEAT;
+        let before = [api, ApiKey::FIND_COORDINATOR].map(|api| bench.broker.requests(api));
+        bench.broker.inject(api, trouble.times(1000)).unwrap();
+        assert!(consumer.poll_timeout(30 * SECOND).await.unwrap().is_empty());
+        let heartbeats = bench.broker.requests(api) - before[0];
+        let finds = bench.broker.requests(ApiKey::FIND_COORDINATOR) - before[1];
+        println!("{trouble:?}: {heartbeats} heartbeats, {finds} lookups");
+        // Pauses grow to a second, less a fifth.
+        assert!(
+            (5..=50).contains(&heartbeats),
+            "{heartbeats} of {trouble:?}"
+        );
+        assert!(finds <= heartbeats + 1, "{finds} lookups of {trouble:?}");
+        bench.broker.clear_faults();
+        // Shorter than a session, each by itself.
+        assert!(consumer.poll_timeout(5 * SECOND).await.unwrap().is_empty());
+    }
+    assert_eq!(
+        notes.told(),
+        [Told::Assigned(vec![0])],
+        "it was a member all the time"
     );
 }

@@ -4,7 +4,9 @@
 mod bench;
 
 use bench::{Bench, MILLISECOND, SECOND, expected, read};
-use klamm_consumer::{Consumer, ConsumerBuilder, Error, OffsetReset, TopicPartition};
+use klamm_consumer::{
+    Consumer, ConsumerBuilder, Error, GroupProtocol, OffsetReset, TopicPartition,
+};
 use klamm_testbroker::{ApiKey, ErrorCode, Fault, TestBroker};
 use tokio::time::{Instant, timeout};
 
@@ -207,33 +209,41 @@ async fn trouble_holds_up_reading_for_little_longer_than_it_lasts() {
 
 #[tokio::test]
 async fn coordinators_that_move_all_the_time_cost_no_membership_and_no_commit() {
-    let bench = two_nodes().await;
-    let builder = bench.consumer().topics(["t"]).auto_commit(false);
-    let builder = builder.heartbeat_interval(20 * MILLISECOND);
-    let mut consumer = builder.build().await.unwrap();
-    bench.produce(0, 0, 3).await;
-    read(&mut consumer, 3).await;
-    let counted = [
-        ApiKey::JOIN_GROUP,
-        ApiKey::FIND_COORDINATOR,
-        ApiKey::OFFSET_COMMIT,
-    ];
-    let counts = || counted.map(|api| bench.broker.requests(api));
-    let before = counts();
-    for round in 1..=20 {
-        bench.broker.move_coordinators();
-        bench.produce(0, round * 3, 3).await;
-        let expected = expected(0, round * 3..round * 3 + 3);
-        assert_eq!(read(&mut consumer, 3).await, expected);
-        consumer.commit().await.unwrap();
-        assert_eq!(
-            bench.broker.committed("g", "t", 0),
-            Some(round as i64 * 3 + 3)
-        );
+    for protocol in [GroupProtocol::Classic, GroupProtocol::Consumer] {
+        let broker = TestBroker::builder().nodes(2).topic("t", 1);
+        let bench = Bench::start(broker.consumer_heartbeat_interval(20 * MILLISECOND)).await;
+        let builder = bench.consumer().topics(["t"]).auto_commit(false);
+        let builder = match protocol {
+            GroupProtocol::Consumer => builder.group_protocol(protocol),
+            _ => builder.heartbeat_interval(20 * MILLISECOND),
+        };
+        let mut consumer = builder.build().await.unwrap();
+        bench.produce(0, 0, 3).await;
+        read(&mut consumer, 3).await;
+        let counted = [
+            ApiKey::JOIN_GROUP,
+            ApiKey::FIND_COORDINATOR,
+            ApiKey::OFFSET_COMMIT,
+            ApiKey::OFFSET_FETCH,
+        ];
+        let counts = || counted.map(|api| bench.broker.requests(api));
+        let before = counts();
+        for round in 1..=20 {
+            bench.broker.move_coordinators();
+            bench.produce(0, round * 3, 3).await;
+            let expected = expected(0, round * 3..round * 3 + 3);
+            assert_eq!(read(&mut consumer, 3).await, expected);
+            consumer.commit().await.unwrap();
+            assert_eq!(
+                bench.broker.committed("g", "t", 0),
+                Some(round as i64 * 3 + 3)
+            );
+        }
+        let spent: Vec<_> = counts().iter().zip(before).map(|it| it.0 - it.1).collect();
+        println!("{protocol:?}, 20 moves: join, find, commit, offset fetch: {spent:?}");
+        assert_eq!(spent[0], 0, "nobody joined again");
+        assert_eq!(spent[3], 0, "no partition was given up and taken over");
+        // Each move is found out once by a commit and once by a heartbeat; none is a reason to ask in a loop.
+        assert!(spent[1] <= 60 && spent[2] <= 60, "{spent:?}");
     }
-    let spent: Vec<_> = counts().iter().zip(before).map(|it| it.0 - it.1).collect();
-    println!("20 moves: join, find, commit: {spent:?}");
-    assert_eq!(spent[0], 0, "nobody joined again");
-    // Each move is found out once by a commit and once by a heartbeat; none is a reason to ask in a loop.
-    assert!(spent[1] <= 60 && spent[2] <= 60, "{spent:?}");
 }

@@ -34,9 +34,10 @@ impl Bench {
         Self { broker, cluster }
     }
 
-    /// One broker with topic `t`.
+    /// One broker with topic `t`, where rebalances are noticed quickly.
     pub(crate) async fn with_partitions(partitions: i32) -> Self {
-        Self::start(TestBroker::builder().topic("t", partitions)).await
+        let builder = TestBroker::builder().topic("t", partitions);
+        Self::start(builder.consumer_heartbeat_interval(20 * MILLISECOND)).await
     }
 
     /// A consumer of group `g` that starts at the beginning.
