@@ -13,6 +13,7 @@ use kafka_protocol::messages::{
     DeleteGroupsRequest, DescribeGroupsRequest, ListGroupsRequest, OffsetCommitRequest,
     OffsetFetchRequest,
 };
+use kafka_protocol::protocol::StrBytes;
 
 fn heartbeat(member_id: &str, epoch: i32) -> ConsumerGroupHeartbeatRequest {
     ConsumerGroupHeartbeatRequest::default()
@@ -124,7 +125,7 @@ async fn a_group_has_one_protocol_while_it_has_members() {
         &listed.group_state,
     ];
     assert_eq!(
-        told.map(|it| it.as_str()),
+        told.map(StrBytes::as_str),
         ["consumer", "consumer", "Stable"]
     );
     let classic = client.call(5, &join_request("g", "")).await;

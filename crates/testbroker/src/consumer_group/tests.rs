@@ -113,6 +113,10 @@ fn static_one(member_id: &str, epoch: i32) -> Heartbeat {
     }
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "compared with what a heartbeat brings"
+)]
 fn answer(epoch: i32, assignment: impl Into<Option<Partitions>>) -> Result<Answer, ResponseError> {
     Ok(Answer {
         epoch,
