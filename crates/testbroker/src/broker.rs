@@ -319,6 +319,7 @@ impl Default for TestBrokerBuilder {
             auto_create_topics: true,
             partition_bytes_max: 64 * 1024 * 1024,
             transaction_version: 2,
+            before_kip_360: false,
             session_timeout_min: Duration::from_secs(6),
             consumer_session_timeout: Duration::from_secs(45),
             consumer_heartbeat_interval: Duration::from_secs(5),
@@ -397,6 +398,15 @@ impl TestBrokerBuilder {
     /// KIP-890. Default: 2, as with Kafka 4.3.
     pub fn transaction_version(mut self, level: i16) -> Self {
         self.options.transaction_version = level;
+        self
+    }
+
+    /// Treats producers as Apache Kafka did before 2.5: whoever has no records left in a partition is
+    /// not known there and must begin at 0, else `UNKNOWN_PRODUCER_ID`; no epoch is bumped at its
+    /// producer's request (KIP-360); and there are no transactions of KIP-890.
+    pub fn before_kip_360(mut self) -> Self {
+        self.options.before_kip_360 = true;
+        self.options.transaction_version = 0;
         self
     }
 

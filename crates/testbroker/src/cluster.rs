@@ -27,12 +27,13 @@ const PARTITIONS_MAX: usize = 100_000;
 /// As many partitions as Kafka's group coordinator has; they are spread over the nodes.
 const COORDINATOR_PARTITIONS: i32 = 50;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Options {
     pub(crate) partitions_default: i32,
     pub(crate) auto_create_topics: bool,
     pub(crate) partition_bytes_max: usize,
     pub(crate) transaction_version: i16,
+    pub(crate) before_kip_360: bool,
     pub(crate) session_timeout_min: Duration,
     pub(crate) consumer_session_timeout: Duration,
     pub(crate) consumer_heartbeat_interval: Duration,

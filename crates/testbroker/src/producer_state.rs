@@ -53,6 +53,17 @@ struct Batch {
     timestamp: i64,
 }
 
+/// What is asked of the first batch of a producer that is not known.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Newcomer {
+    /// Nothing: what was known of it may have been lost to retention (KIP-360).
+    AnySequence,
+    /// That it begins at 0 (KIP-890).
+    Zero,
+    /// The same, with an error of its own; and whoever has no records in the log is not known, as before KIP-360.
+    ZeroOfUnknown,
+}
+
 /// What to do with a producer's batch.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Verdict {
@@ -64,22 +75,22 @@ pub(crate) enum Verdict {
         timestamp: i64,
     },
     OutOfOrder,
+    /// It does not begin at 0, though nothing is known of its producer.
+    Unknown,
     OldEpoch,
     /// Outside of a transaction, though the producer has one open.
     NotTransactional,
 }
 
 impl ProducerStates {
-    /// Judges a batch with a producer id; changes nothing. With `strict` (KIP-890) a producer that is
-    /// not known must begin at 0.
-    pub(crate) fn judge(&self, header: &BatchHeader, strict: bool) -> Verdict {
-        // A broker accepts any sequence of a producer it knows nothing of: its state may have been
-        // lost to retention.
+    /// Judges a batch with a producer id; changes nothing.
+    pub(crate) fn judge(&self, header: &BatchHeader, newcomer: Newcomer) -> Verdict {
         let Some(producer) = self.producers.get(&header.producer_id) else {
-            return if strict && header.base_sequence != 0 {
-                Verdict::OutOfOrder
-            } else {
-                Verdict::Next
+            return match newcomer {
+                _ if header.base_sequence == 0 => Verdict::Next,
+                Newcomer::AnySequence => Verdict::Next,
+                Newcomer::Zero => Verdict::OutOfOrder,
+                Newcomer::ZeroOfUnknown => Verdict::Unknown,
             };
         };
         if header.producer_epoch < producer.epoch {
@@ -204,6 +215,14 @@ impl ProducerStates {
     /// Forgets aborted transactions of which nothing is left.
     pub(crate) fn forget_before(&mut self, start: i64) {
         self.aborted.retain(|aborted| aborted.last_offset >= start);
+    }
+
+    /// Forgets producers of which nothing is left, as brokers did before KIP-360.
+    pub(crate) fn forget_producers_before(&mut self, start: i64) {
+        self.producers.retain(|_, producer| {
+            let last = producer.batches.back();
+            producer.open.is_some() || last.is_some_and(|last| last.base_offset >= start)
+        });
     }
 }
 

@@ -10,7 +10,7 @@ use klamm_codec::batch::BatchHeader;
 
 use crate::batch;
 use crate::log::Log;
-use crate::producer_state::{Aborted, ProducerStates, Verdict};
+use crate::producer_state::{Aborted, Newcomer, ProducerStates, Verdict};
 use crate::transaction::Producer;
 use crate::validate::{Refused, validate};
 
@@ -193,18 +193,18 @@ impl Partition {
         }
     }
 
-    /// Appends the records of one partition of a Produce request, or says why not; `strict` as for
-    /// [`ProducerStates::judge`], `now` is in milliseconds since 1970.
+    /// Appends the records of one partition of a Produce request, or says why not; `now` is in
+    /// milliseconds since 1970.
     pub(crate) fn append(
         &mut self,
         records: &Bytes,
         config: &TopicConfig,
-        strict: bool,
+        newcomer: Newcomer,
         now: i64,
     ) -> Result<Appended, Refused> {
         let header = validate(records, config, now)?;
         if header.producer_id >= 0 {
-            match self.producers.judge(&header, strict) {
+            match self.producers.judge(&header, newcomer) {
                 Verdict::Next => {}
                 // Kafka answers the first writing's timestamp as append time, also for CreateTime
                 // topics.
@@ -221,6 +221,12 @@ impl Partition {
                     return Err(Refused {
                         error: ResponseError::OutOfOrderSequenceNumber,
                         reason: "sequence is not the next of its producer",
+                    });
+                }
+                Verdict::Unknown => {
+                    return Err(Refused {
+                        error: ResponseError::UnknownProducerId,
+                        reason: "nothing is known of the producer, and its sequence is not 0",
                     });
                 }
                 Verdict::OldEpoch => {
@@ -244,6 +250,9 @@ impl Partition {
         if header.producer_id >= 0 {
             self.producers.appended(&header, base_offset, append_time);
             self.producers.forget_before(self.log.start());
+        }
+        if newcomer == Newcomer::ZeroOfUnknown {
+            self.producers.forget_producers_before(self.log.start());
         }
         Ok(Appended {
             base_offset,

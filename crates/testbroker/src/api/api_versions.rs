@@ -5,7 +5,7 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::messages::api_versions_response::{
     ApiVersion, FinalizedFeatureKey, SupportedFeatureKey,
 };
-use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
+use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse, InitProducerIdRequest};
 use kafka_protocol::protocol::{Message, Request, VersionRange};
 use klamm_codec::api_versions::INTENT_VERSION;
 use klamm_codec::primitive::{DecodeError, Reader};
@@ -31,10 +31,15 @@ impl Serve for ApiVersionsRequest {
         if call.version >= 3 && !named {
             return Reply::Answer(self.refuse(call, ResponseError::InvalidRequest.code()));
         }
-        let api = |(key, versions)| version_range(key, versions);
+        let options = call.shared.cluster().options;
+        let api = |(key, versions): (i16, VersionRange)| {
+            let before_kip_360 = options.before_kip_360 && key == InitProducerIdRequest::KEY;
+            let max = if before_kip_360 { 2 } else { versions.max };
+            version_range(key, VersionRange { max, ..versions })
+        };
         let mut response =
             ApiVersionsResponse::default().with_api_keys(served().into_iter().map(api).collect());
-        let level = call.shared.cluster().options.transaction_version;
+        let level = options.transaction_version;
         if call.version >= 3 {
             let name = text("transaction.version");
             // Before version 4 clients could not read a feature that starts at 0 (KAFKA-17011).

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::{Call, Reply, Serve, text};
 use crate::cluster::Cluster;
 use crate::fault::Target;
+use crate::producer_state::Newcomer;
 use crate::topic::TopicId;
 use crate::transaction::Producer;
 
@@ -132,7 +133,9 @@ fn append(
     };
     let fault = call.fault_of(topic, index);
     if let Some(fault) = fault.filter(|fault| !fault.apply) {
-        return failed(index, fault.code);
+        let log_start = cluster.partition(topic, index);
+        let log_start = log_start.map_or(-1, |partition| partition.log.start());
+        return failed(index, fault.code).with_log_start_offset(log_start);
     }
     // KIP-110: older clients could not read the batch back.
     if call.version < 7
@@ -156,12 +159,18 @@ fn append(
     if let Err(error) = admit(cluster, call, topic, destination, records) {
         return failed(index, error.code());
     }
-    let strict = destination.transactional_id.is_some() && call.version >= ADDS_PARTITIONS_SINCE;
+    let newcomer = if cluster.options.before_kip_360 {
+        Newcomer::ZeroOfUnknown
+    } else if destination.transactional_id.is_some() && call.version >= ADDS_PARTITIONS_SINCE {
+        Newcomer::Zero
+    } else {
+        Newcomer::AnySequence
+    };
     let (partition, config, now) = match cluster.partition_mut(topic, index) {
         Ok(found) => found,
         Err(error) => return failed(index, error.code()),
     };
-    let result = partition.append(records, &config, strict, now);
+    let result = partition.append(records, &config, newcomer, now);
     if let Some(fault) = fault {
         return failed(index, fault.code);
     }

@@ -26,7 +26,7 @@ fn write(
     offset: i64,
 ) -> Verdict {
     let header = header(1, epoch, sequence, records);
-    let verdict = states.judge(&header, false);
+    let verdict = states.judge(&header, Newcomer::AnySequence);
     if verdict == Verdict::Next {
         states.appended(&header, offset, None);
     }
@@ -117,6 +117,21 @@ fn an_unknown_producer_may_start_anywhere() {
 }
 
 #[test]
+fn before_kip_360_a_producer_without_records_is_unknown_and_begins_at_0() {
+    let judge = |states: &ProducerStates, sequence| {
+        states.judge(&header(1, 0, sequence, 1), Newcomer::ZeroOfUnknown)
+    };
+    let mut states = ProducerStates::default();
+    assert_eq!(judge(&states, 1), Verdict::Unknown);
+    assert_eq!(judge(&states, 0), Verdict::Next);
+    assert_eq!(write(&mut states, 0, 0, 1, 7), Verdict::Next);
+    states.forget_producers_before(7);
+    assert_eq!(judge(&states, 1), Verdict::Next);
+    states.forget_producers_before(8);
+    assert_eq!(judge(&states, 1), Verdict::Unknown);
+}
+
+#[test]
 fn the_producer_that_wrote_longest_ago_is_forgotten() {
     let mut states = ProducerStates::default();
     for id in 0..=PRODUCERS_MAX as i64 {
@@ -132,7 +147,7 @@ fn the_producer_that_wrote_longest_ago_is_forgotten() {
 fn transactional(states: &mut ProducerStates, epoch: i16, sequence: i32, offset: i64) -> Verdict {
     let mut header = header(1, epoch, sequence, 1);
     header.attributes.0 |= 1 << 4;
-    let verdict = states.judge(&header, true);
+    let verdict = states.judge(&header, Newcomer::Zero);
     if verdict == Verdict::Next {
         states.appended(&header, offset, None);
     }
