@@ -29,12 +29,11 @@ use crate::transaction::Coordination;
 /// - Dropping a future of [`send`](Self::send) before it is ready means that the record was not
 ///   accepted; an accepted record is not affected by dropping its [`Delivery`].
 /// - Dropping the last clone gives up what is not acknowledged; [`close`](Self::close) first.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Producer {
     inner: Arc<Inner>,
 }
 
-#[derive(Debug)]
 struct Inner {
     shared: Arc<Shared>,
     sender: AbortHandle,
@@ -333,6 +332,15 @@ impl<'a, R: Receipt + 'a> SendRecord<'a, R> {
             Some(waiting) => waiting.as_mut().poll(context),
             None => Poll::Pending,
         }
+    }
+}
+
+/// As what it was built; its queues would fill pages.
+impl fmt::Debug for Producer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Producer")
+            .field("config", &self.inner.shared.settings.config)
+            .finish_non_exhaustive()
     }
 }
 

@@ -14,6 +14,7 @@ use crate::config::Settings;
 use crate::error::Error;
 use crate::hooks::Hooks;
 use crate::producer::Producer;
+use crate::stats::ProducerStats;
 
 /// Sends records in transactions: those of one transaction, and the offsets that are sent with it,
 /// become visible together, or not at all, to consumers that read committed records only
@@ -112,6 +113,12 @@ impl TransactionalProducer {
             }
             None => Err(self.timed_out("begin")),
         }
+    }
+
+    /// As [`Producer::stats`].
+    #[must_use]
+    pub fn stats(&self) -> ProducerStats {
+        self.producer.stats()
     }
 
     /// Aborts the open transaction, if there is one, and ends the producer.
