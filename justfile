@@ -44,9 +44,9 @@ quickstart:
 test *arguments:
     ./test {{ arguments }}
 
-# The first program on many versions of Kafka, 2.1 to 4.4, and the refusal of one that is too old; fetches each once.
+# The first program on many versions of Kafka, 2.1 to 4.4, the refusal of one that is too old, and transactions on 2.3; fetches each once.
 compat:
-    cargo test --package klamm-tests --test thin_path -- --ignored --nocapture --test-threads 1
+    cargo test --package klamm-tests --test thin_path --test transactions -- --ignored --nocapture --test-threads 1
 
 # Three real nodes that restart, die and move while klamm is at work.
 moves:
@@ -141,6 +141,6 @@ rebalance-time:
 tls-cost:
     cargo test --release -p klamm-tests --test security -- --ignored --nocapture what_tls_costs
 
-# 2,000,000 records through kills, a long sleep and a cut network on three nodes; takes minutes.
+# 2,000,000 records through kills, long sleeps and a cut network on three nodes, with time enough and with too little; takes minutes.
 chaos-producer:
-    cargo test --release --package klamm-tests --test chaos_producer -- --ignored --nocapture
+    cargo test --release --package klamm-tests --test chaos_producer -- --ignored --nocapture --test-threads 1

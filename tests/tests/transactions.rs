@@ -5,10 +5,11 @@ mod support;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use klamm::admin::RecordsToDelete;
 use klamm::producer::CommitError;
 use klamm::{
-    Client, Error, ExactlyOnce, IsolationLevel, OffsetReset, Record, Records, Transaction,
-    TransactionalProducer,
+    Client, Error, ExactlyOnce, IsolationLevel, OffsetReset, Record, Records, TopicPartition,
+    Transaction, TransactionalProducer,
 };
 use klamm_tests::Kafka;
 use support::{Outcome, blocking, connect, within};
@@ -35,6 +36,48 @@ async fn on_kafka_3() -> Outcome {
     let builder = Kafka::builder().version("3.9.2");
     let kafka = blocking(|| builder.property(CLEANUP, CLEANUP_MS).start())?;
     everything(&kafka).await
+}
+
+/// A broker of before KIP-360 knows no producer whose records are deleted, and bumps no epoch for it.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "fetches and starts an old version of Kafka; `just compat`"]
+async fn where_producers_are_forgotten_and_no_epoch_is_bumped() -> Outcome {
+    let kafka = blocking(|| Kafka::builder().version("2.3.1").start())?;
+    let client = connect(&kafka.bootstrap()).await;
+    let topic = blocking(|| kafka.create_topic("forgotten", 1))?;
+    let mut expected = ended(&client, &topic).await?;
+    expected.extend(fenced(&client, &topic).await?);
+    let visible = blocking(|| committed(&kafka, &topic, expected.len()))?;
+    assert_eq!(visible, expected);
+
+    let producer = transactional(&client, "forgotten").await?;
+    let partition = TopicPartition::new(&*topic, 0);
+    expected.clear();
+    for round in 0..3 {
+        let transaction = within(60, "begin", producer.begin()).await?;
+        expected = values(&format!("round-{round}"), 5);
+        send(&transaction, &topic, &expected).await?;
+        within(60, "commit", transaction.commit()).await?;
+        // Too large for the broker: refused, and with it the transaction, but not the producer.
+        let transaction = within(60, "begin", producer.begin()).await?;
+        send(&transaction, &topic, &["x".repeat(1_048_500)]).await?;
+        let error = within(60, "commit", transaction.commit())
+            .await
+            .unwrap_err();
+        let CommitError::Abortable { transaction, .. } = error else {
+            return Err(error.into());
+        };
+        within(60, "abort", transaction.abort()).await?;
+        if round < 2 {
+            let all = [(partition.clone(), RecordsToDelete::All)];
+            client.admin().delete_records(all).await?.all()?;
+        }
+    }
+    let errors = producer.stats().errors;
+    assert_eq!(errors.get(&59), Some(&2), "{errors:?}");
+    let visible = blocking(|| committed(&kafka, &topic, expected.len()))?;
+    assert_eq!(visible, expected);
+    Ok(())
 }
 
 const CLEANUP: &str = "transaction.abort.timed.out.transaction.cleanup.interval.ms";

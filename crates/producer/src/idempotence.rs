@@ -13,7 +13,9 @@
 //!    later ones in the log the broker would no longer recognise it.
 //! 3. **A gap ends the epoch.** When a batch that has a sequence is given up, the broker will not
 //!    take the next one. Once nothing with an unknown outcome is left, the partition goes on with the
-//!    next epoch (locally, KIP-360 needs no coordinator here) and sequence 0.
+//!    next epoch (locally, KIP-360 needs no coordinator here) and sequence 0. A transactional
+//!    producer whose coordinator gives out no next epoch (before 2.5) goes back to the sequence that
+//!    the broker expects, if that is certain.
 //! 4. **The first batch goes alone.** A broker takes any sequence of a producer id that is new to it,
 //!    so until it has written one batch there is only one in flight (KAFKA-14359).
 //!
@@ -80,6 +82,18 @@ impl ProducerIds {
         }
         Some(*newest)
     }
+}
+
+/// Whether a partition can go on in its epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Gap {
+    /// It can.
+    #[default]
+    None,
+    /// It could, with the sequence that the broker is known to expect.
+    Known,
+    /// Nobody knows what the broker expects.
+    Unknown,
 }
 
 /// A batch that has been given its place.
@@ -150,6 +164,8 @@ pub(crate) struct Sequences<B> {
     resend: VecDeque<Stamped<B>>,
     settling: bool,
     gap: bool,
+    /// The sequence that the broker takes next once everything is settled, if that is certain.
+    expected: Option<i32>,
     /// The broker has acknowledged something of this producer id.
     known_to_broker: bool,
 }
@@ -164,6 +180,7 @@ impl<B> Default for Sequences<B> {
             resend: VecDeque::new(),
             settling: false,
             gap: false,
+            expected: Some(0),
             known_to_broker: false,
         }
     }
@@ -195,14 +212,25 @@ impl<B> Sequences<B> {
         self.key.is_some_and(|key| key != *newest)
     }
 
-    /// Whether the partition can send nothing new in the epoch of `ids`.
-    pub(crate) fn has_gap(&self, ids: &ProducerIds) -> bool {
-        self.gap && !self.is_outdated(ids)
+    /// Whether the partition can send something new in the epoch of `ids`.
+    pub(crate) fn gap(&self, ids: &ProducerIds) -> Gap {
+        match self.expected {
+            _ if !self.gap || self.is_outdated(ids) => Gap::None,
+            Some(_) => Gap::Known,
+            None => Gap::Unknown,
+        }
     }
 
-    /// Whether the oldest batch in flight is the oldest of all that have a place.
+    /// The broker contradicts what was known of it: it takes `expected` next, or nobody knows what.
+    pub(crate) fn correct(&mut self, expected: Option<i32>) {
+        self.expected = expected;
+        self.known_to_broker = false;
+    }
+
+    /// Whether the oldest batch in flight is the one that the broker is to expect: the oldest of all that
+    /// have a place, with none before it given up.
     pub(crate) fn is_first_in_line(&self) -> bool {
-        self.resend.is_empty()
+        self.resend.is_empty() && !self.gap
     }
 
     /// Whether answers are awaited after a failure.
@@ -230,21 +258,27 @@ impl<B> Sequences<B> {
         self.resend.pop_front()
     }
 
-    /// Starts the next epoch and gives what is left new sequences in it.
+    /// Starts the next epoch and gives what is left new sequences in it; in the same one if a
+    /// transaction has no other and the broker is known to take it.
     fn renew(&mut self, ids: &mut ProducerIds) -> bool {
+        let mut next = 0;
         if let Some(old) = self.key {
-            let Some(key) = ids.after(old) else {
-                return false;
-            };
-            self.known_to_broker &= key.id == old.id;
-            self.key = Some(key);
-            self.next_sequence = 0;
+            match (ids.after(old), self.expected) {
+                (Some(key), _) => {
+                    self.known_to_broker &= key.id == old.id;
+                    self.key = Some(key);
+                }
+                (None, Some(expected)) if matches!(ids, ProducerIds::Given { .. }) => {
+                    next = expected;
+                }
+                (None, _) => return false,
+            }
         }
         self.gap = false;
         let Some(key) = self.key else {
             return true;
         };
-        let mut next = 0;
+        self.expected = Some(next);
         for stamped in &mut self.resend {
             stamped.identity = Some((key, next));
             stamped.restamp = true;
@@ -323,6 +357,8 @@ impl<B> Sequences<B> {
         let finished = match answer {
             Answer::Written => {
                 self.known_to_broker = true;
+                let count = stamped.record_count;
+                self.expected = stamped.identity.map(|(_, sequence)| add(sequence, count));
                 true
             }
             Answer::Refused => {
@@ -393,6 +429,9 @@ impl<B> Sequences<B> {
     /// A batch with a sequence is given up: rule 3.
     fn break_line(&mut self, stamped: &Stamped<B>) {
         self.gap |= stamped.identity.is_some();
+        if stamped.maybe_written {
+            self.expected = None;
+        }
     }
 
     /// Gives up what waits to be sent again, from the oldest on, while `is_over` says so.

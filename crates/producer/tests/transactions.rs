@@ -4,8 +4,6 @@ mod world;
 
 use std::time::Duration;
 
-use klamm_codec::batch::Batches;
-use klamm_codec::compress::Decompressor;
 use klamm_net::{GroupMetadata, OffsetAndMetadata, TopicPartition};
 use klamm_producer::{
     Cause, CommitError, Error, Outcome, ProducerBuilder, Record, Transaction, TransactionalProducer,
@@ -48,37 +46,9 @@ async fn commit(transaction: Transaction) {
     soon("commit", transaction.commit()).await.unwrap();
 }
 
-/// What a reader of committed records sees, sorted, as the markers in the logs tell.
+/// What a reader of committed records sees, sorted.
 fn visible(world: &World) -> Vec<String> {
-    let mut visible = Vec::new();
-    for partition in 0..3 {
-        let mut open = Vec::new();
-        for bytes in world.broker.log("orders", partition) {
-            for batch in Batches::new(bytes) {
-                let batch = batch.unwrap();
-                let header = batch.header().clone();
-                let opened = batch.into_records(&mut Decompressor::default(), 1 << 20);
-                for record in opened.unwrap().records() {
-                    let record = record.unwrap();
-                    if header.attributes.is_control() {
-                        let mut own = Vec::new();
-                        std::mem::swap(&mut own, &mut open);
-                        let (mine, others) = own
-                            .into_iter()
-                            .partition(|(producer, _)| *producer == header.producer_id);
-                        open = others;
-                        if record.key.unwrap()[3] == 1 {
-                            let mine: Vec<(i64, String)> = mine;
-                            visible.extend(mine.into_iter().map(|(_, value)| value));
-                        }
-                    } else {
-                        let value = String::from_utf8(record.value.unwrap().to_vec());
-                        open.push((header.producer_id, value.unwrap()));
-                    }
-                }
-            }
-        }
-    }
+    let mut visible = world::visible(&world.broker, "orders");
     visible.sort();
     visible
 }

@@ -158,6 +158,63 @@ fn a_batch_given_up_in_flight_breaks_the_line_only_if_it_was_not_written() {
     }
 }
 
+/// Of a transactional producer, which has only the epochs that its coordinator gives it.
+fn given(newest: ProducerKey) -> ProducerIds {
+    ProducerIds::Given {
+        newest,
+        strict: false,
+    }
+}
+
+#[test]
+fn without_another_epoch_a_partition_goes_back_to_what_its_broker_is_known_to_expect() {
+    let mut sequences = known();
+    let mut ids = given(KEY);
+    send_new(&mut sequences, &mut ids, 0, 10);
+    send_new(&mut sequences, &mut ids, 1, 5);
+    sequences.answered(Answer::Written);
+    assert_eq!(sequences.answered(Answer::Refused).unwrap().batch, 1);
+    assert_eq!(sequences.gap(&ids), Gap::Known);
+    assert_eq!(send_new(&mut sequences, &mut ids, 2, 1), (0, 10));
+    assert_eq!(sequences.gap(&ids), Gap::None);
+}
+
+#[test]
+fn without_another_epoch_nothing_follows_an_unknown_outcome_that_was_given_up() {
+    let mut sequences = known();
+    let mut ids = given(KEY);
+    send_new(&mut sequences, &mut ids, 0, 10);
+    sequences.answered(Answer::Lost);
+    assert_eq!(sequences.give_up_resend(|_| true).len(), 1);
+    assert_eq!(sequences.gap(&ids), Gap::Unknown);
+    assert!(!sequences.prepare_new(&mut ids));
+    let next = ProducerKey { epoch: 1, ..KEY };
+    let mut ids = given(next);
+    assert_eq!(sequences.gap(&ids), Gap::None);
+    assert_eq!(send_new(&mut sequences, &mut ids, 1, 1), (1, 0));
+}
+
+#[test]
+fn a_broker_that_has_forgotten_the_producer_gets_all_again_from_0_in_the_same_epoch() {
+    let mut sequences = known();
+    let mut ids = given(KEY);
+    for batch in 0..3 {
+        send_new(&mut sequences, &mut ids, batch, 10);
+    }
+    sequences.answered(Answer::Written);
+    for _ in 0..2 {
+        sequences.correct(Some(0));
+        assert!(sequences.answered(Answer::OutOfOrder).is_none());
+    }
+    assert_eq!(resend(&mut sequences, &mut ids), Some((1, 0, 0)));
+    // To a broker that does not know the producer one goes alone.
+    assert_eq!(resend(&mut sequences, &mut ids), None);
+    sequences.answered(Answer::Written);
+    assert_eq!(resend(&mut sequences, &mut ids), Some((2, 0, 10)));
+    sequences.answered(Answer::Written);
+    assert_eq!(send_new(&mut sequences, &mut ids, 3, 1), (0, 20));
+}
+
 #[test]
 fn another_partition_takes_the_newest_epoch_instead_of_bumping_again() {
     let mut ids = ProducerIds::Known(KEY);

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::drain::ProduceBatches;
 use super::split;
-use super::state::{SenderState, Sent, outcome};
+use super::state::{SenderState, Sent, Slot, outcome};
 use super::verdict::Verdict;
 use crate::accumulator::PartitionQueue;
 use crate::delivery::{Failure, Written};
@@ -24,6 +24,8 @@ pub(super) struct PartitionAnswer {
     pub(super) code: ErrorCode,
     pub(super) written: Written,
     pub(super) message: Option<Arc<str>>,
+    /// Offset of the first record that the partition still has.
+    pub(super) log_start: Option<i64>,
     /// Leader and its epoch, if the broker says that it is another (KIP-951).
     pub(super) leader: Option<(NodeId, i32)>,
     /// The records that were refused, by their index, and what the broker said about them.
@@ -76,7 +78,7 @@ impl SenderState {
                 leader_epoch,
             });
         }
-        let verdict = Verdict::of(code, self.settings.idempotent);
+        let mut verdict = Verdict::of(code, self.settings.idempotent);
         if verdict.fatal {
             // Of this batch it is certain; those that are in flight are another matter.
             let failure = Failure::new(Cause::Fatal(code), Outcome::NotWritten);
@@ -92,11 +94,10 @@ impl SenderState {
         if code == ErrorCode::MESSAGE_TOO_LARGE && self.split(slot, now) {
             return;
         }
-        // No epoch to start again in before the transaction has ended.
-        let ends_transaction = self.is_transactional()
-            && verdict.answer == Answer::OutOfOrder
-            && self.slots[slot].sequences.is_first_in_line();
-        if verdict.answer == Answer::Refused || ends_transaction {
+        if self.is_transactional() && verdict.answer == Answer::OutOfOrder {
+            verdict.answer = self.out_of_order(slot, answer);
+        }
+        if verdict.answer == Answer::Refused {
             let cause = Cause::Broker {
                 code,
                 message: answer.message.clone(),
@@ -111,6 +112,36 @@ impl SenderState {
         let context = self.slots[slot].queue.partition.to_string();
         let failure = klamm_net::Error::broker(klamm_codec::ApiKey::PRODUCE, code, context);
         self.apply(slot, verdict.answer, Some(failure), now);
+    }
+
+    /// What it means for a transaction, which has no other epoch to go on in, that a broker expects
+    /// another sequence.
+    fn out_of_order(&mut self, slot: usize, answer: &PartitionAnswer) -> Answer {
+        let Slot {
+            sequences,
+            acknowledged,
+            ..
+        } = &mut self.slots[slot];
+        let is_first = sequences.is_first_in_line();
+        if answer.code == ErrorCode::UNKNOWN_PRODUCER_ID {
+            // So answers a broker before 2.5 that has nothing of the producer any more; with sequence 0
+            // it takes it anew.
+            let Some(log_start) = answer.log_start else {
+                return Answer::Retry;
+            };
+            sequences.correct(Some(0));
+            if *acknowledged < log_start {
+                // Retention has removed it; nothing is wrong with the transaction.
+                return Answer::OutOfOrder;
+            }
+        } else if is_first {
+            sequences.correct(None);
+        }
+        if is_first {
+            Answer::Refused
+        } else {
+            Answer::OutOfOrder
+        }
     }
 
     /// Cuts the oldest batch in flight in two, if it can be, to be sent next; later batches of the
@@ -210,9 +241,13 @@ impl SenderState {
             Answer::Refused
         };
         let state = &mut self.slots[slot];
-        if result.is_ok() {
-            state.failures = 0;
-            state.retry_at = None;
+        match &result {
+            Ok(_) => {
+                state.failures = 0;
+                state.retry_at = None;
+            }
+            Err(failure) if failure.outcome == Outcome::Unknown => state.sequences.correct(None),
+            Err(_) => {}
         }
         if let Some(stamped) = state.sequences.answered(answer) {
             let records = stamped.records();
@@ -227,6 +262,9 @@ impl SenderState {
                 // What has been given up is counted as failed already.
                 _ if stamped.given_up => {}
                 Ok(written) => {
+                    if let Some(base_offset) = written.base_offset {
+                        state.acknowledged = base_offset + records as i64 - 1;
+                    }
                     let latency = now.saturating_duration_since(created);
                     state.queue.fill.taken(bytes.len());
                     self.counters.acknowledged(records, bytes.len(), latency);

@@ -177,6 +177,7 @@ fn answer(partition: PartitionProduceResponse) -> (i32, PartitionAnswer) {
             log_append_time: known(partition.log_append_time_ms),
         },
         message: text(partition.error_message),
+        log_start: known(partition.log_start_offset),
         leader: (leader.leader_id.0 >= 0)
             .then_some((NodeId(leader.leader_id.0), leader.leader_epoch)),
         refused_records: refused.collect(),

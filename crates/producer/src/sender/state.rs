@@ -53,6 +53,8 @@ pub(super) struct Slot {
     /// What has left the queue to be compressed.
     pub(super) staged: Staging,
     pub(super) sequences: Sequences<Sent>,
+    /// Offset of the last acknowledged record; -1 is none.
+    pub(super) acknowledged: i64,
     pub(super) leader: Option<(NodeId, i32)>,
     /// Stands in the ready list of its leader.
     pub(super) ready: bool,
@@ -147,6 +149,7 @@ impl SenderState {
             queue,
             staged: Staging::default(),
             sequences: Sequences::default(),
+            acknowledged: -1,
             leader,
             ready: false,
             timer: None,

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::state::{SenderState, Slot, outcome};
 use super::{Done, Sender};
 use crate::error::{Cause, Error, Outcome};
-use crate::idempotence::ProducerIds;
+use crate::idempotence::{Gap, ProducerIds};
 use crate::transaction::{
     Answer, Batches, ClusterView, Coordination, Protocol, Request, State, ask,
 };
@@ -63,7 +63,7 @@ impl SenderState {
         let batches = if coordination.lock().is_ending() {
             Batches {
                 settled: unfinished.len() == 0 && self.is_settled(),
-                gap: self.has_gap(),
+                gap: self.gap(),
             }
         } else {
             Batches::default()
@@ -161,10 +161,10 @@ impl SenderState {
         self.slots.iter().all(settled)
     }
 
-    /// Whether a partition cannot go on in this epoch.
-    fn has_gap(&self) -> bool {
-        let mut slots = self.slots.iter();
-        slots.any(|slot| slot.sequences.has_gap(&self.ids))
+    /// Whether all partitions can go on in this epoch.
+    fn gap(&self) -> Gap {
+        let gaps = self.slots.iter().map(|slot| slot.sequences.gap(&self.ids));
+        gaps.max().unwrap_or_default()
     }
 }
 

@@ -12,7 +12,8 @@
 //! - one request is under way at a time, and is repeated until its outcome is known
 //! - a transaction ends only when every batch of it is settled
 //! - before KIP-890, after a request whose outcome was unknown for a while, or a batch that left a
-//!   gap, no transaction begins before the epoch was bumped: a copy of it that comes late hits nothing
+//!   gap, no transaction begins before the epoch was bumped: a copy of it that comes late hits nothing.
+//!   Where it cannot be bumped (before KIP-360), a gap must be one that no copy can come of
 //! - an application's call that does not fit changes nothing; an answer that does not fit ends the
 //!   producer
 
@@ -30,7 +31,7 @@ use tokio::time::Instant;
 use super::exchange::{Protocol, Request};
 use super::state::State;
 use crate::error::{Cause, Error, Outcome};
-use crate::idempotence::ProducerKey;
+use crate::idempotence::{Gap, ProducerKey};
 
 /// How soon a coordinator that is still busy with the last transaction is asked again, and a leader
 /// that has asked it.
@@ -55,8 +56,8 @@ pub(crate) fn backoff_after(code: ErrorCode, backoff: Backoff) -> Backoff {
 pub(crate) struct Batches {
     /// Nothing is queued, in flight or to be sent again.
     pub(crate) settled: bool,
-    /// Some partition cannot go on in this epoch.
-    pub(crate) gap: bool,
+    /// Whether all partitions can go on in this epoch.
+    pub(crate) gap: Gap,
 }
 
 /// A transaction that has ended.
@@ -369,7 +370,12 @@ impl Manager {
             return None;
         }
         let bumps = self.open.started && self.open.protocol == Protocol::V2;
-        self.open.bump |= batches.gap && !bumps;
+        let must_bump = match batches.gap {
+            Gap::None => false,
+            Gap::Known => self.can_bump,
+            Gap::Unknown => true,
+        };
+        self.open.bump |= must_bump && !bumps;
         let commit = self.state == State::Committing;
         if self.open.started {
             return Some(Request::End { producer, commit });

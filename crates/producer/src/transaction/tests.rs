@@ -12,14 +12,14 @@ use super::exchange::{Answer, ClusterView, Protocol, Request};
 use super::manager::{Batches, Manager};
 use super::state::State;
 use crate::error::{Error, Outcome};
-use crate::idempotence::ProducerKey;
+use crate::idempotence::{Gap, ProducerKey};
 
 const FIRST: ProducerKey = ProducerKey { id: 7, epoch: 0 };
 const NEXT: ProducerKey = ProducerKey { id: 7, epoch: 1 };
 const BOTH: [Protocol; 2] = [Protocol::V1, Protocol::V2];
 const SETTLED: Batches = Batches {
     settled: true,
-    gap: false,
+    gap: Gap::None,
 };
 
 struct World {
@@ -452,12 +452,29 @@ async fn a_gap_in_a_partition_bumps_the_epoch_after_the_abort() {
     world.manager.abort().unwrap();
     let batches = Batches {
         settled: true,
-        gap: true,
+        gap: Gap::Known,
     };
     let request = world.manager.poll_request(world.now, batches);
     assert_eq!(request, Some(end(FIRST, false)));
     world.succeed();
     assert_eq!(world.manager.state(), State::Initializing);
+}
+
+#[tokio::test]
+async fn where_no_epoch_can_be_bumped_only_a_gap_of_unknown_extent_ends_the_producer() {
+    for (gap, expected) in [(Gap::Known, State::Ready), (Gap::Unknown, State::Fatal)] {
+        let mut world = World::ready(Protocol::V1);
+        world.view.can_bump = Some(false);
+        world.begin_writing(FIRST);
+        world.manager.handle_batch_failure(failed_record());
+        world.manager.abort().unwrap();
+        let batches = Batches { settled: true, gap };
+        let request = world.manager.poll_request(world.now, batches);
+        assert_eq!(request, Some(end(FIRST, false)));
+        world.succeed();
+        assert_eq!(world.manager.ended(1), Some(false));
+        assert_eq!(world.manager.state(), expected);
+    }
 }
 
 #[tokio::test]

@@ -145,6 +145,31 @@ pub(crate) fn read_log(broker: &TestBroker, topic: &str, partition: i32) -> Vec<
     log
 }
 
+/// What a reader of committed records sees, partition by partition, as the markers in the logs tell.
+pub(crate) fn visible(broker: &TestBroker, topic: &str) -> Vec<String> {
+    let mut visible = Vec::new();
+    for partition in 0.. {
+        if broker.leader(topic, partition).is_none() {
+            break;
+        }
+        let mut open: Vec<(i64, String)> = Vec::new();
+        for stored in read_log(broker, topic, partition) {
+            let producer = stored.header.producer_id;
+            if stored.header.attributes.is_control() {
+                let is_mine = |(of, _): &mut (i64, String)| *of == producer;
+                let mine = open.extract_if(.., is_mine).map(|(_, value)| value);
+                let is_commit = stored.key.unwrap()[3] == 1;
+                visible.extend(mine.filter(|_| is_commit));
+            } else if stored.header.attributes.is_transactional() {
+                open.push((producer, stored.text()));
+            } else {
+                visible.push(stored.text());
+            }
+        }
+    }
+    visible
+}
+
 /// The books on the records of one topic, each with a value of its own.
 pub(crate) struct Ledger {
     topic: String,
