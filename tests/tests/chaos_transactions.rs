@@ -2,8 +2,8 @@
 //! coordinate transactions and groups, are killed.
 //!
 //! Each record is written to two topics in one transaction, with the name of the transaction and the
-//! number of its records as key. Java reads committed records: every one there is once in each topic,
-//! and of each transaction all or nothing.
+//! number of its records as key. Java reads committed records in the end: every one there is once in
+//! each topic, and of each transaction all or nothing. klamm reads them all the while, and the same.
 
 mod support;
 
@@ -13,10 +13,12 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use klamm::{
-    Client, Error, ExactlyOnce, OffsetReset, Record, Records, TopicPartition, Transaction,
+    Client, Error, ExactlyOnce, IsolationLevel, OffsetReset, Record, Records, TopicPartition,
+    Transaction,
 };
 use klamm_tests::{Kafka, OracleRecord};
-use support::{Outcome, blocking, connect, within};
+use support::{Outcome, blocking, connect, in_log_order, within};
+use tokio::task::JoinHandle;
 
 const INPUTS: i32 = 4;
 const OUTPUTS: i32 = 3;
@@ -35,14 +37,12 @@ struct Report {
     killed_coordinators: usize,
 }
 
-/// The place of the node that coordinates the transactions of `id`; none while there is none.
-fn coordinator(kafka: &Kafka, id: &str) -> Option<usize> {
-    // Java's String::hashCode, and the broker's default for transaction.state.log.num.partitions.
-    let add = |hash: i32, unit: u16| hash.wrapping_mul(31).wrapping_add(i32::from(unit));
-    let hash: i32 = id.encode_utf16().fold(0, add);
-    let partition = hash.checked_abs().unwrap_or(0) as usize % 50;
-    let leader = blocking(|| kafka.leader_of("__transaction_state", partition));
-    Some(leader.ok()?.id() as usize - 1)
+/// The place of the node that coordinates the transactions of `id`; none while nobody tells.
+async fn coordinator(client: &Client, id: String) -> Option<usize> {
+    let admin = client.admin();
+    let described = within(60, "the coordinator", admin.describe_transactions([id])).await;
+    let described = described.ok()?.all().ok()?;
+    Some(described.first()?.coordinator?.0 as usize - 1)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,6 +60,7 @@ async fn copies_are_whole_and_single_for_minutes() -> Outcome {
     let seconds = seconds.map_or(Ok(180), |seconds| seconds.parse())?;
     let report = chaos(Duration::from_secs(seconds), usize::MAX).await?;
     println!("{report:?}");
+    assert!(report.killed_coordinators > 0 && report.killed_copiers > 0);
     Ok(())
 }
 
@@ -94,6 +95,9 @@ async fn chaos(
     let mut copiers: Vec<Copier> = (0..COPIERS)
         .map(|index| Copier::start(&kafka, &topics, index))
         .collect::<Result<_, _>>()?;
+    let readers: Vec<_> = (topics.outputs.iter())
+        .map(|topic| tokio::spawn(read_committed(client.clone(), topic.clone())))
+        .collect();
     let producer = client.producer().build()?;
     let until = Instant::now() + time;
     let mut random = u64::from(std::process::id());
@@ -129,7 +133,7 @@ async fn chaos(
         if random >> 62 == 0 && down.is_none() && report.killed_brokers < broker_kills_max {
             let mut node = (random >> 33) as usize % 3;
             if report.killed_brokers.is_multiple_of(2)
-                && let Some(coordinator) = coordinator(&kafka, &id(&topics, 0))
+                && let Some(coordinator) = coordinator(&client, id(&topics, 0)).await
             {
                 node = coordinator;
                 report.killed_coordinators += 1;
@@ -147,7 +151,7 @@ async fn chaos(
     let drained = drain(&kafka, &client, &topics, &mut copiers, report.records);
     within(240, "copying the rest", drained).await?;
     drop(copiers);
-    report.transactions = judge(&kafka, &client, &topics, report.records).await?;
+    report.transactions = judge(&kafka, &client, &topics, report.records, readers).await?;
     Ok(report)
 }
 
@@ -176,12 +180,55 @@ async fn drain(
     }
 }
 
+type ReadByKlamm = Result<Vec<OracleRecord>, klamm::consumer::Error>;
+
+/// What is committed in a topic, until the last record of each partition was read.
+async fn read_committed(client: Client, topic: String) -> ReadByKlamm {
+    let builder = client.consumer().offset_reset(OffsetReset::Earliest);
+    let builder = builder.isolation_level(IsolationLevel::ReadCommitted);
+    let mut consumer = builder.build().await?;
+    consumer.assign((0..OUTPUTS).map(|partition| TopicPartition::new(&*topic, partition)))?;
+    let (mut read, mut ended) = (Vec::new(), 0);
+    while ended < OUTPUTS {
+        for record in &consumer.poll().await? {
+            ended += i32::from(record.value == Some(b"end"));
+            read.push(OracleRecord {
+                partition: Some(record.partition),
+                offset: Some(record.offset),
+                key: record.key.map(<[u8]>::to_vec),
+                value: record.value.map(<[u8]>::to_vec),
+                ..OracleRecord::default()
+            });
+        }
+    }
+    Ok(read)
+}
+
+/// Java and klamm have read the same.
+fn assert_same(java: &[OracleRecord], klamm: Vec<OracleRecord>) {
+    let place = |record: &OracleRecord| (record.partition, record.offset);
+    let of_interest = |record: &OracleRecord| OracleRecord {
+        partition: record.partition,
+        offset: record.offset,
+        key: record.key.clone(),
+        value: record.value.clone(),
+        ..OracleRecord::default()
+    };
+    let java = in_log_order(java.iter().map(of_interest).collect());
+    let klamm = in_log_order(klamm);
+    let different = java.iter().zip(&klamm).find(|(java, klamm)| java != klamm);
+    assert_eq!(different, None, "read by Java and by klamm");
+    let lengths = (java.len(), klamm.len());
+    assert_eq!(lengths.0, lengths.1, "after {:?}", java.last().map(place));
+}
+
 /// Holds what Java reads against what was sent; gives the number of transactions.
 async fn judge(
     kafka: &Kafka,
     client: &Client,
     topics: &Topics,
     records: usize,
+    readers: Vec<JoinHandle<ReadByKlamm>>,
 ) -> Result<usize, Box<dyn std::error::Error>> {
     // Whatever a killed copier left open is aborted, so that readers get to the end ...
     for index in 0..COPIERS {
@@ -198,13 +245,15 @@ async fn judge(
         }
     }
     let mut sizes: [HashMap<String, usize>; 2] = Default::default();
-    for (topic, sizes) in topics.outputs.iter().zip(&mut sizes) {
+    for ((topic, sizes), reader) in topics.outputs.iter().zip(&mut sizes).zip(readers) {
         let count = records + OUTPUTS as usize;
         let read = blocking(|| {
             let committed = [("isolation.level", "read_committed")];
             let java = kafka.java_oracle()?;
             java.consume(&kafka.bootstrap(), topic, count, &committed)
         })?;
+        let read_by_klamm = within(60, "klamm's reader", reader).await??;
+        assert_same(&read, read_by_klamm);
         let mut seen: BTreeMap<String, usize> = BTreeMap::new();
         for record in &read {
             let value = text(record.value.as_deref());

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use klamm::producer::Error;
 use klamm::{Client, Compression, Header, Outcome as Written, Record};
+use klamm_testbroker::TestBroker;
 use klamm_tests::{Kafka, OracleRecord};
 use support::{CODECS, Outcome, blocking, connect, every_kind_of_record, in_log_order, within};
 
@@ -252,6 +253,66 @@ async fn bad_records_are_refused_and_good_ones_unharmed() -> Outcome {
         read.iter()
             .all(|record| record.value.as_deref() == Some(b"good"))
     );
+    Ok(())
+}
+
+/// `bytes` that no codec makes smaller, others for each `seed`.
+fn incompressible(seed: u64, bytes: usize) -> Vec<u8> {
+    let mut state = seed;
+    let next = |_| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    (0..bytes).map(next).collect()
+}
+
+/// Sends what compresses well until batches have grown by it, and then what does not, to a topic whose limit is not
+/// far above `batch.size`; gives the values.
+async fn send_what_compresses_worse_than_before(
+    bootstrap: &str,
+    topic: &str,
+) -> Result<Vec<Vec<u8>>, Box<dyn std::error::Error>> {
+    let client = connect(bootstrap).await;
+    let builder = client.producer().compression(Compression::Lz4);
+    let builder = builder.linger(Duration::from_millis(20));
+    // So small that no batch is filled long before its predecessors are compressed.
+    let builder = builder.batch_size(8 << 10).buffer_memory(100_000);
+    let producer = builder.build()?;
+    let value = |number: u64| match number {
+        ..3000 => format!("{number:04}{}", "x".repeat(996)).into_bytes(),
+        _ => incompressible(number, 1000),
+    };
+    let (mut values, mut deliveries) = (Vec::new(), Vec::new());
+    for number in 0..3200 {
+        let value = value(number);
+        deliveries.push(producer.send(Record::to(topic).value(&value)).await?);
+        values.push(value);
+    }
+    for (offset, delivery) in (0..).zip(deliveries) {
+        let told = within(30, "a delivery", delivery).await?;
+        assert_eq!(told.offset, Some(offset));
+    }
+    let stats = producer.stats();
+    assert!(stats.splits > 0, "nothing was too large: {stats:?}");
+    Ok(values)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_that_compress_worse_than_those_before_are_cut_until_the_broker_takes_them()
+-> Outcome {
+    let limit = [("max.message.bytes", "10000")];
+    let kafka = Kafka::shared();
+    let topic = kafka.create_topic_with("estimate", 1, &limit)?;
+    let sent = send_what_compresses_worse_than_before(&kafka.bootstrap(), &topic).await?;
+    let read = blocking(|| support::read_to_end(kafka, &topic))?;
+    let read: Vec<_> = read.into_iter().filter_map(|record| record.value).collect();
+    assert!(read == sent, "Java reads something else");
+    // And so that the test broker stays like Kafka:
+    let testbroker = TestBroker::builder().topic_with(&topic, 1, limit);
+    let testbroker = testbroker.start().await?;
+    send_what_compresses_worse_than_before(&testbroker.bootstrap(), &topic).await?;
     Ok(())
 }
 

@@ -1,7 +1,9 @@
 //! The books on every record that klamm sent, held against what Java reads.
 
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
+use klamm::producer::DeliveryReport;
 use klamm::{Delivery, Outcome as Written, Producer, Record, RecordMetadata};
 use klamm_tests::OracleRecord;
 
@@ -23,6 +25,7 @@ impl Ledger {
         let partition = (number % PARTITIONS) as i32;
         let value = format!("{number:08}");
         let record = Record::to(topic).partition(partition).value(&value);
+        let record = record.tag(number as u64);
         let delivery = within(120, "send", producer.send(record)).await.unwrap();
         self.sent.push((partition, delivery));
     }
@@ -33,6 +36,41 @@ impl Ledger {
             told.push((partition, within(120, "a delivery", delivery).await));
         }
         told
+    }
+}
+
+/// What the delivery callback was told, in that order: the place of the record in the ledger, and its fate.
+#[derive(Default)]
+pub(crate) struct Reports(Mutex<Vec<(u64, Fate)>>);
+
+/// Written, or failed with this outcome.
+type Fate = Result<(), Written>;
+
+fn fate(told: &Result<RecordMetadata, klamm::producer::Error>) -> Fate {
+    match told {
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.outcome()),
+    }
+}
+
+impl Reports {
+    pub(crate) fn note(&self, report: &DeliveryReport<'_>) {
+        let mut reported = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        reported.push((report.tag, fate(report.result)));
+    }
+
+    /// Every record was reported once, as its delivery says, and in the order of its partition.
+    pub(crate) fn check(&self, told: &[Told]) {
+        let reported = self.0.lock().unwrap();
+        assert_eq!(reported.len(), told.len());
+        for partition in 0..PARTITIONS as u64 {
+            let of_partition = |(number, _): &&(u64, Fate)| number % PARTITIONS as u64 == partition;
+            let told = (0..).zip(told.iter().map(|(_, told)| fate(told)));
+            let told: Vec<_> = told.filter(|told| of_partition(&told)).collect();
+            let reported: Vec<_> = reported.iter().filter(of_partition).copied().collect();
+            let different = (reported.iter().zip(&told)).find(|(reported, told)| reported != told);
+            assert_eq!(different, None, "reported and told, partition {partition}");
+        }
     }
 }
 
