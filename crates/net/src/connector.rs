@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 use crate::client_config::HostPort;
-use crate::staggered::first_success;
+use crate::staggered::{HEAD_START, first_success};
 
 /// Names whose last address is remembered; beyond that all are forgotten.
 const REMEMBERED_MAX: usize = 1000;
@@ -129,7 +129,7 @@ impl TcpConnector {
                 Err(_) => Err((address, no_answer(limit))),
             }
         });
-        first_success(attempts).await.map_err(summary)
+        first_success(HEAD_START, attempts).await.map_err(summary)
     }
 }
 

@@ -10,14 +10,15 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-/// How long an attempt stays alone (RFC 8305, section 5).
-const HEAD_START: Duration = Duration::from_millis(250);
+/// How long an attempt to connect stays alone (RFC 8305, section 5).
+pub(crate) const HEAD_START: Duration = Duration::from_millis(250);
 
 /// The first success; the attempts that still run then are dropped. Without one, all failures in the order in which
 /// they came.
 ///
-/// The next attempt begins when one fails, or [`HEAD_START`] after the one before.
+/// The next attempt begins when one fails, or `head_start` after the one before.
 pub(crate) async fn first_success<F, T, E>(
+    head_start: Duration,
     attempts: impl IntoIterator<Item = F>,
 ) -> Result<T, Vec<E>>
 where
@@ -39,7 +40,7 @@ where
                 Ok(success) => return Ok(success),
                 Err(failure) => failures.push(failure),
             },
-            () = sleep(HEAD_START), if !all_begun => {}
+            () = sleep(head_start), if !all_begun => {}
         }
     }
 }
@@ -81,7 +82,7 @@ mod tests {
             }
             after(10, Ok(3)).await
         });
-        assert_eq!(first_success(attempts).await, Ok(3));
+        assert_eq!(first_success(HEAD_START, attempts).await, Ok(3));
         assert!(started.elapsed() <= 2 * HEAD_START + Duration::from_millis(15));
     }
 
@@ -89,12 +90,15 @@ mod tests {
     async fn a_failure_begins_the_next_at_once_and_all_failures_are_told() {
         let started = Instant::now();
         let attempts = [after(20, Err(1)), after(10, Err(2)), after(10, Ok(3))];
-        assert_eq!(first_success(attempts).await, Ok(3));
+        assert_eq!(first_success(HEAD_START, attempts).await, Ok(3));
         assert!(started.elapsed() < HEAD_START);
         let attempts = [after(400, Err(1)), after(10, Err(2)), after(500, Err(3))];
-        assert_eq!(first_success(attempts).await, Err(vec![2, 1, 3]));
+        assert_eq!(
+            first_success(HEAD_START, attempts).await,
+            Err(vec![2, 1, 3])
+        );
         let none: [std::future::Ready<Result<u32, u32>>; 0] = [];
-        assert_eq!(first_success(none).await, Err(Vec::new()));
+        assert_eq!(first_success(HEAD_START, none).await, Err(Vec::new()));
     }
 
     #[tokio::test(start_paused = true)]
@@ -104,7 +108,7 @@ mod tests {
             begun += 1;
             after(200, Ok::<u32, u32>(number))
         });
-        assert_eq!(first_success(attempts).await, Ok(0));
+        assert_eq!(first_success(HEAD_START, attempts).await, Ok(0));
         assert_eq!(begun, 1);
     }
 }

@@ -357,6 +357,31 @@ async fn an_address_that_swallows_packets_does_not_hold_up_the_others() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_broker_that_sleeps_does_not_hold_up_metadata() {
+    let builder = TestBroker::builder().nodes(3).topic("orders", 1);
+    let (broker, connector) = start(builder).await;
+    let cluster = connect(connector).await;
+    let deadline = Instant::now() + PATIENCE;
+    cluster.topic("orders", false, deadline).await.unwrap();
+    // Whichever is asked first, and the second.
+    let asleep = Fault::Delay(Duration::from_secs(3600)).times(2);
+    broker.inject(ApiKey::METADATA, asleep).unwrap();
+    let (leader, _) = broker.leader("orders", 0).unwrap();
+    let next = leader % 3 + 1;
+    broker.move_leader("orders", 0, next).unwrap();
+    let started = Instant::now();
+    cluster.request_refresh();
+    eventually("the next leader is known", || {
+        let snapshot = cluster.snapshot();
+        let partition = snapshot.topic("orders").unwrap().partition(0).unwrap();
+        partition.leader == Some(NodeId(next))
+    })
+    .await;
+    let waited = started.elapsed();
+    assert!(waited < Duration::from_secs(3), "{waited:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_next_leader_is_found_as_soon_as_there_is_one_and_a_dead_one_asked_for_seldom() {
     let builder = TestBroker::builder().nodes(2).topic("orders", 1);
     let (broker, connector) = start(builder).await;

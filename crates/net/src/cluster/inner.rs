@@ -15,7 +15,7 @@ use crate::metadata::{
 };
 use crate::node::NodeId;
 use crate::security::SecurityLayer;
-use crate::staggered::first_success;
+use crate::staggered::{HEAD_START, first_success};
 
 pub(crate) struct Inner {
     pub(super) config: Arc<ClientConfig>,
@@ -140,9 +140,21 @@ impl Inner {
         lane: LaneKey,
         deadline: Instant,
     ) -> Result<Connection, Error> {
+        self.any_other_connection(lane, deadline, &[]).await
+    }
+
+    /// A connection to a broker that is none of `asked`.
+    pub(crate) async fn any_other_connection(
+        &self,
+        lane: LaneKey,
+        deadline: Instant,
+        asked: &[String],
+    ) -> Result<Connection, Error> {
         let snapshot = self.snapshot();
         let snapshot = &*snapshot;
-        let brokers = self.in_turn(snapshot, lane).into_iter();
+        let mut brokers = self.in_turn(snapshot, lane);
+        brokers.retain(|broker| !asked.contains(&broker.address.to_string()));
+        let brokers = brokers.into_iter();
         let attempts = brokers.map(|broker| async move {
             let intent = Some(self.intent(snapshot, broker.node));
             let connecting = self
@@ -152,7 +164,7 @@ impl Inner {
                 .await
                 .inspect_err(|error| self.start_again_if_wrong(error))
         });
-        let failures = match first_success(attempts).await {
+        let failures = match first_success(HEAD_START, attempts).await {
             Ok(connection) => return Ok(connection),
             Err(failures) => failures,
         };
@@ -164,7 +176,7 @@ impl Inner {
         let attempts = addresses.map(|address| async move {
             self.pool.connection(&address, None, lane, deadline).await
         });
-        first_success(attempts).await.map_err(last)
+        first_success(HEAD_START, attempts).await.map_err(last)
     }
 
     /// The brokers in the order in which to ask them: those with a connection, the least loaded first;
@@ -206,7 +218,7 @@ impl Inner {
             let addresses = self.bootstrap_in_turn();
             let attempts = addresses
                 .map(|address| async move { self.ask_bootstrap(&address, deadline).await });
-            let failures = match first_success(attempts).await {
+            let failures = match first_success(HEAD_START, attempts).await {
                 Ok(answer) => return Ok(answer),
                 Err(failures) => failures,
             };

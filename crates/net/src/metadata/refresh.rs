@@ -5,7 +5,8 @@
 //! that is wanted; again after a backoff that starts at `retry.backoff.ms` while topics have errors or
 //! the last answer brought nothing new; and every `metadata.max.age.ms` without a reason. The backoff does not
 //! grow while brokers may still be choosing a leader ([`FAILOVER`]): it would be added to their outage. When answers
-//! fail to come for long, or a broker says so, it starts again from the bootstrap addresses (KIP-1102).
+//! fail to come for long, or a broker says so, it starts again from the bootstrap addresses (KIP-1102). A broker that
+//! fails to answer, or is silent, makes the next one be asked.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,6 +22,7 @@ use crate::client_config::{ClientConfig, EndpointType};
 use crate::cluster::Inner;
 use crate::connection::Connection;
 use crate::error::Error;
+use crate::staggered::first_success;
 use klamm_codec::ErrorCode;
 use klamm_codec::api::Request;
 use klamm_codec::messages::MetadataRequest;
@@ -28,6 +30,10 @@ use klamm_codec::messages::MetadataRequest;
 /// How long leaders are looked for without growing pauses: a broker that is gone is found out after
 /// `broker.session.timeout.ms`, 9 s unless set, and then its partitions get other leaders.
 pub(crate) const FAILOVER: Duration = Duration::from_secs(10);
+
+/// How long an answer is waited for before another broker is asked as well. One that says nothing may be asleep, and be
+/// what new leaders are looked for.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// The topics whose metadata is kept up to date, and who wants it newer.
 #[derive(Default)]
@@ -287,9 +293,22 @@ impl Refresher {
     ) -> Result<(), Error> {
         let deadline = Instant::now() + self.config.request_timeout;
         let lane = LaneKey::new(Lane::Control, OwnerId::CLIENT);
-        let connection = cluster.any_connection(lane, deadline).await?;
-        let answer = ask(&connection, &self.config, topics, auto_create).await?;
-        cluster.publish(answer);
+        let asked = Mutex::new(Vec::new());
+        let others = || asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let attempt = |_| async {
+            let before = others().clone();
+            let connecting = cluster.any_other_connection(lane, deadline, &before);
+            let connection = connecting.await?;
+            others().push(connection.address().to_owned());
+            ask(&connection, &self.config, topics, auto_create).await
+        };
+        let brokers = cluster.snapshot().brokers.len().max(1);
+        let answer = first_success(SILENCE, (0..brokers).map(attempt)).await;
+        let none = || Error::DeadlineExceeded {
+            what: "asking for metadata".to_owned(),
+            last: None,
+        };
+        cluster.publish(answer.map_err(|mut failures| failures.pop().unwrap_or_else(none))?);
         Ok(())
     }
 
