@@ -27,7 +27,7 @@ pub(crate) struct Span {
 
 impl Span {
     fn records(&self) -> batch::Records<'_> {
-        self.batch.records_from(self.start)
+        self.batch.records_from(self.start.take(self.count))
     }
 }
 
@@ -78,11 +78,7 @@ impl Records {
     /// The records, partition by partition.
     #[must_use]
     pub fn iter(&self) -> Iter<'_> {
-        Iter {
-            partitions: self.partitions.iter(),
-            left: self.count,
-            current: None,
-        }
+        Iter::over(&self.partitions, self.count)
     }
 
     /// The partitions that have records here.
@@ -130,11 +126,7 @@ impl PartitionRecords {
     /// The records, by offset.
     #[must_use]
     pub fn iter(&self) -> Iter<'_> {
-        Iter {
-            partitions: slice::from_ref(self).iter(),
-            left: self.count,
-            current: None,
-        }
+        Iter::over(slice::from_ref(self), self.count)
     }
 }
 
@@ -151,85 +143,85 @@ impl<'a> IntoIterator for &'a PartitionRecords {
 #[derive(Clone, Debug)]
 pub struct Iter<'a> {
     partitions: slice::Iter<'a, PartitionRecords>,
-    left: usize,
     current: Option<Place<'a>>,
+    /// Records behind those of the current span.
+    later: usize,
 }
 
-/// Where an iterator stands.
+/// The span where an iterator stands.
 #[derive(Clone, Debug)]
 struct Place<'a> {
     partition: &'a TopicPartition,
-    spans: slice::Iter<'a, Span>,
+    later: slice::Iter<'a, Span>,
     batch: &'a RecordBatch,
     records: batch::Records<'a>,
-    in_span: usize,
 }
 
-impl<'a> Place<'a> {
-    fn at(partition: &'a TopicPartition, mut spans: slice::Iter<'a, Span>) -> Option<Self> {
-        let span = spans.next()?;
-        Some(Self {
-            partition,
-            spans,
-            batch: &span.batch,
-            records: span.records(),
-            in_span: span.count,
-        })
+impl<'a> Iter<'a> {
+    fn over(partitions: &'a [PartitionRecords], count: usize) -> Self {
+        Self {
+            partitions: partitions.iter(),
+            current: None,
+            later: count,
+        }
     }
-}
 
-impl Iter<'_> {
-    /// Goes to the next span that has records.
+    /// Goes to the next span; none at the end. By value, so that an iterator can live in registers.
     #[cold]
-    fn advance(&mut self) -> Option<()> {
-        let next = self
-            .current
-            .take()
-            .and_then(|place| Place::at(place.partition, place.spans));
-        self.current = match next {
-            Some(place) => Some(place),
-            None => {
+    fn advanced(mut self) -> Option<Self> {
+        let (partition, mut spans) = match self.current {
+            Some(place) if !place.later.as_slice().is_empty() => (place.partition, place.later),
+            _ => {
                 let next = self.partitions.next()?;
-                Place::at(&next.partition, next.spans.iter())
+                (&next.partition, next.spans.iter())
             }
         };
-        Some(())
+        let span = spans.next()?;
+        self.later = self.later.saturating_sub(span.count);
+        self.current = Some(Place {
+            partition,
+            later: spans,
+            batch: &span.batch,
+            records: span.records(),
+        });
+        Some(self)
     }
 }
 
 impl<'a> Iterator for Iter<'a> {
     type Item = ConsumerRecord<'a>;
 
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "a record has many parts, of which the caller's loop needs few: the others are never put together"
+    )]
+    #[inline(always)]
     fn next(&mut self) -> Option<ConsumerRecord<'a>> {
         loop {
             if let Some(place) = &mut self.current
-                && place.in_span > 0
+                && let Some(Ok(record)) = place.records.next()
             {
-                place.in_span -= 1;
-                let record = place.records.next();
-                debug_assert!(matches!(record, Some(Ok(_))), "poll has checked the span");
-                if let Some(Ok(record)) = record {
-                    self.left = self.left.saturating_sub(1);
-                    return Some(ConsumerRecord {
-                        topic: &place.partition.topic,
-                        partition: place.partition.partition,
-                        offset: record.offset,
-                        timestamp: record.timestamp,
-                        key: record.key,
-                        value: record.value,
-                        headers: record.headers,
-                        source: place.partition,
-                        batch: place.batch,
-                    });
-                }
+                return Some(ConsumerRecord {
+                    topic: &place.partition.topic,
+                    partition: place.partition.partition,
+                    offset: record.offset,
+                    timestamp: record.timestamp,
+                    key: record.key,
+                    value: record.value,
+                    headers: record.headers,
+                    source: place.partition,
+                    batch: place.batch,
+                });
             }
-            self.advance()?;
+            *self = self.clone().advanced()?;
         }
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
+        let current = self.current.as_ref();
+        let here = current.map_or(0, |place| place.records.cursor().records_left());
+        let left = self.later + usize::try_from(here).unwrap_or_default();
+        (left, Some(left))
     }
 }
 

@@ -153,6 +153,16 @@ impl RecordCursor {
     pub const fn records_left(self) -> i32 {
         self.left
     }
+
+    /// The same place, with at most `most` records after it.
+    #[must_use]
+    pub fn take(self, most: usize) -> Self {
+        let most = i32::try_from(most).unwrap_or(i32::MAX);
+        Self {
+            left: self.left.min(most),
+            ..self
+        }
+    }
 }
 
 impl RecordBatch {
@@ -254,8 +264,15 @@ impl<'a> Records<'a> {
         }
     }
 
+    /// By value, as a reader whose address is taken lives in memory instead of registers.
     #[cold]
-    fn read(&mut self) -> Result<Record<'a>, DecodeError> {
+    fn read(mut self) -> (Self, Result<Record<'a>, DecodeError>) {
+        let record = self.read_any();
+        self.left = if record.is_ok() { self.left - 1 } else { 0 };
+        (self, record)
+    }
+
+    fn read_any(&mut self) -> Result<Record<'a>, DecodeError> {
         let record_bytes = self.reader.varint("record length")?;
         let Ok(record_bytes) = usize::try_from(record_bytes) else {
             return Err(DecodeError::Invalid {
@@ -293,8 +310,8 @@ impl<'a> Iterator for Records<'a> {
             self.left -= 1;
             return Some(Ok(record));
         }
-        let record = self.read();
-        self.left = if record.is_ok() { self.left - 1 } else { 0 };
+        let (rest, record) = self.clone().read();
+        *self = rest;
         Some(record)
     }
 }
@@ -435,7 +452,7 @@ mod tests {
             bytes.extend(&body);
             let (mut small, mut general) = (records(&bytes), records(&bytes));
             if let Some(record) = small.read_small() {
-                prop_assert_eq!(Ok(record), general.read());
+                prop_assert_eq!(Ok(record), general.read_any());
                 prop_assert_eq!(small.cursor(), general.cursor());
             }
         }
@@ -458,7 +475,7 @@ mod tests {
             let payload = sealed.unwrap().bytes.slice(BATCH_HEADER_BYTES..);
             assert_eq!(records(&payload).read_small().is_some(), is_small);
             assert_eq!(
-                records(&payload).read().unwrap().value.unwrap().len(),
+                records(&payload).read_any().unwrap().value.unwrap().len(),
                 bytes
             );
         }
