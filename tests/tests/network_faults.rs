@@ -3,15 +3,22 @@
 
 mod support;
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
+use futures_core::Stream as _;
+
+use klamm::consumer;
 use klamm::net::{ClientConfig, Cluster, Error, Lane, NodeId, Route, Verdict};
+use klamm::{NewTopic, OffsetReset, Record, TopicPartition};
 use klamm_codec::api::Request;
 use klamm_codec::messages::metadata_request::MetadataRequestTopic;
 use klamm_codec::messages::{MetadataRequest, StrBytes, TopicName};
 use klamm_tests::{Action, Kafka, Mode, Proxy, RandomFaults, Rule};
 use support::{Outcome, blocking, within};
 
+const FETCH: i16 = 1;
 const METADATA: i16 = 3;
 const API_VERSIONS: i16 = 18;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
@@ -68,6 +75,14 @@ async fn faults_end_calls_clearly_and_connections_alone() -> Outcome {
     each_fault_of_a_setup_is_survived(&cluster, proxy).await?;
     random_faults_cross_no_responses(&cluster, proxy).await;
     half_open_connections_are_ended_by_the_request_timeout(&cluster, proxy).await?;
+    for reading in [
+        Reading::Checked,
+        Reading::Polled,
+        Reading::PolledAndReadLate,
+        Reading::Streamed,
+    ] {
+        a_broken_record_is_an_error_where_it_is(&kafka, proxy, reading).await?;
+    }
     Ok(())
 }
 
@@ -199,5 +214,91 @@ async fn half_open_connections_are_ended_by_the_request_timeout(
     proxy.cut();
     let named = names(cluster, "t", Duration::from_secs(30)).await?;
     assert_eq!(named, ["t"]);
+    Ok(())
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Reading {
+    /// With `check.crcs`.
+    Checked,
+    Polled,
+    /// After the next poll, which counts the records as consumed.
+    PolledAndReadLate,
+    Streamed,
+}
+
+/// A bit of the last of five records is flipped on the way: by its checksum the whole batch is wrong; whoever
+/// does not check it reads the four records before it, and commits no further.
+async fn a_broken_record_is_an_error_where_it_is(
+    kafka: &Kafka,
+    proxy: &Proxy,
+    reading: Reading,
+) -> Outcome {
+    let client = support::connect(&kafka.proxied_bootstrap()).await;
+    let topic = format!("broken-{reading:?}");
+    let check_crcs = reading == Reading::Checked;
+    let config = NewTopic::new(&topic).partitions(1);
+    client.admin().create_topics([config]).await?.all()?;
+    let producer = client
+        .producer()
+        .linger(Duration::from_millis(50))
+        .build()?;
+    let values: Vec<_> = (0..5).map(|number| format!("value-{number}")).collect();
+    let records = values.iter().map(|value| Record::to(&topic).value(value));
+    for sent in producer.send_all(records).await {
+        sent?.await?;
+    }
+    let builder = client.consumer().group(&topic).auto_commit(false);
+    let builder = builder.offset_reset(OffsetReset::Earliest);
+    let mut consumer = builder.check_crcs(check_crcs).build().await?;
+    // Behind the count of its headers only three empty tagged fields follow.
+    proxy.inject(Rule::response(FETCH, Action::Corrupt { at: -4, xor: 2 }));
+    let partition = TopicPartition::new(&*topic, 0);
+    consumer.assign([partition.clone()])?;
+    let mut read = Vec::new();
+    let error = if reading == Reading::Streamed {
+        let mut stream = consumer.stream();
+        loop {
+            let next = poll_fn(|context| Pin::new(&mut stream).poll_next(context));
+            match within(30, "reading", next)
+                .await
+                .ok_or("the stream ended")?
+            {
+                Ok(message) => read.push(message.offset),
+                Err(error) => break error,
+            }
+        }
+    } else {
+        loop {
+            match within(30, "reading", consumer.poll()).await {
+                Ok(records) => {
+                    if reading == Reading::PolledAndReadLate {
+                        let more = consumer.poll_timeout(Duration::from_millis(100)).await;
+                        assert_eq!(more?.len(), 0);
+                    }
+                    read.extend(records.iter().map(|record| record.offset));
+                }
+                Err(error) => break error,
+            }
+        }
+    };
+    let good = if check_crcs { 0 } else { 4 };
+    assert_eq!(read, (0..good).collect::<Vec<_>>());
+    assert!(
+        matches!(&error, consumer::Error::Corrupt { partition: at, offset, .. } if *at == partition && *offset == good),
+        "{error}"
+    );
+    // The error stays, and so does the position, until the application seeks.
+    within(30, "polling again", consumer.poll())
+        .await
+        .unwrap_err();
+    consumer.commit().await?;
+    let committed = consumer.committed([partition.clone()]).await?;
+    assert_eq!(committed[0].1.as_ref().map(|at| at.offset), Some(good));
+    consumer.seek(&partition, good)?;
+    let records = within(30, "reading after seeking", consumer.poll()).await?;
+    let rest: Vec<_> = records.iter().map(|record| record.offset).collect();
+    assert_eq!(rest, (good..5).collect::<Vec<_>>());
+    consumer.close(Duration::from_secs(10)).await?;
     Ok(())
 }

@@ -12,6 +12,7 @@ mod assign;
 mod config;
 mod consumer;
 mod error;
+mod faults;
 mod fetch;
 mod group;
 mod interceptor;

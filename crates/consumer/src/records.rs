@@ -2,8 +2,8 @@
 //!
 //! Owns: the batches of one poll, iteration over their records, owned copies of single records.
 //!
-//! Does not: decode on its own account; the records were walked once by `poll`, so that iterating
-//! cannot fail.
+//! Does not: check what a batch promises (`fetch::drain` did). A record that cannot be read ends those of its
+//! partition, and is the consumer's next error (see [`crate::faults`]).
 //!
 //! Invariants
 //! - a record borrows from the bytes that came off the socket (or were decompressed), never copied
@@ -14,21 +14,35 @@ use std::slice;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use klamm_codec::DecodeError;
 use klamm_codec::batch::{self, Headers, RecordBatch, RecordCursor};
 use klamm_net::TopicPartition;
 
-/// Some records of one batch that were checked.
+use crate::faults::{Fault, Faults};
+use crate::fetch::Epoch;
+
+/// Some records of one batch whose checksum was right.
 #[derive(Clone, Debug)]
 pub(crate) struct Span {
     pub(crate) batch: RecordBatch,
     pub(crate) start: RecordCursor,
     pub(crate) count: usize,
+    /// The position before the first of them.
+    pub(crate) offset: i64,
 }
 
 impl Span {
     fn records(&self) -> batch::Records<'_> {
         self.batch.records_from(self.start.take(self.count))
     }
+}
+
+/// Where records come from, and where to say that one is broken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Source<'a> {
+    pub(crate) partition: &'a TopicPartition,
+    pub(crate) epoch: Epoch,
+    pub(crate) faults: &'a Arc<Faults>,
 }
 
 /// The records of one [`poll`](crate::Consumer::poll), in offset order within each partition.
@@ -40,21 +54,23 @@ pub struct Records {
 }
 
 impl Records {
-    /// Adds records of a partition behind those it has; returns their number.
-    pub(crate) fn add(&mut self, partition: &TopicPartition, spans: Vec<Span>) -> usize {
+    /// Adds records of `source` behind those of its partition; returns their number.
+    pub(crate) fn add(&mut self, source: Source<'_>, spans: Vec<Span>) -> usize {
         let count = spans.iter().map(|span| span.count).sum();
         if count == 0 {
             return 0;
         }
         self.count += count;
         let mut known = self.partitions.iter_mut().rev();
-        match known.find(|known| known.partition == *partition) {
+        match known.find(|known| known.partition == *source.partition) {
             Some(known) => {
                 known.spans.extend(spans);
                 known.count += count;
             }
             None => self.partitions.push(PartitionRecords {
-                partition: partition.clone(),
+                partition: source.partition.clone(),
+                epoch: source.epoch,
+                faults: Arc::clone(source.faults),
                 spans,
                 count,
             }),
@@ -62,7 +78,8 @@ impl Records {
         count
     }
 
-    /// Number of records.
+    /// Number of records. Iterating brings all of them, or fewer if one is broken: see
+    /// [`Error::Corrupt`](crate::Error::Corrupt).
     #[must_use]
     pub const fn len(&self) -> usize {
         self.count
@@ -100,6 +117,8 @@ impl<'a> IntoIterator for &'a Records {
 #[derive(Clone, Debug)]
 pub struct PartitionRecords {
     partition: TopicPartition,
+    epoch: Epoch,
+    faults: Arc<Faults>,
     spans: Vec<Span>,
     count: usize,
 }
@@ -111,7 +130,7 @@ impl PartitionRecords {
         &self.partition
     }
 
-    /// Number of records.
+    /// Number of records; see [`Records::len`].
     #[must_use]
     pub const fn len(&self) -> usize {
         self.count
@@ -130,6 +149,19 @@ impl PartitionRecords {
     }
 }
 
+impl PartitionRecords {
+    /// Leaves word of the first broken record of `span`.
+    fn report(&self, span: &Span, error: &DecodeError) {
+        let good = span.records().map_while(Result::ok).last();
+        self.faults.report(Fault {
+            partition: self.partition.clone(),
+            epoch: self.epoch,
+            offset: good.map_or(span.offset, |last| last.offset.saturating_add(1)),
+            reason: error.to_string(),
+        });
+    }
+}
+
 impl<'a> IntoIterator for &'a PartitionRecords {
     type Item = ConsumerRecord<'a>;
     type IntoIter = Iter<'a>;
@@ -140,6 +172,8 @@ impl<'a> IntoIterator for &'a PartitionRecords {
 }
 
 /// Iterator over borrowed records.
+///
+/// The records of a partition end before one that cannot be read, which the consumer's next call reports.
 #[derive(Clone, Debug)]
 pub struct Iter<'a> {
     partitions: slice::Iter<'a, PartitionRecords>,
@@ -151,9 +185,9 @@ pub struct Iter<'a> {
 /// The span where an iterator stands.
 #[derive(Clone, Debug)]
 struct Place<'a> {
-    partition: &'a TopicPartition,
+    partition: &'a PartitionRecords,
+    span: &'a Span,
     later: slice::Iter<'a, Span>,
-    batch: &'a RecordBatch,
     records: batch::Records<'a>,
 }
 
@@ -173,18 +207,29 @@ impl<'a> Iter<'a> {
             Some(place) if !place.later.as_slice().is_empty() => (place.partition, place.later),
             _ => {
                 let next = self.partitions.next()?;
-                (&next.partition, next.spans.iter())
+                (next, next.spans.iter())
             }
         };
         let span = spans.next()?;
         self.later = self.later.saturating_sub(span.count);
         self.current = Some(Place {
             partition,
+            span,
             later: spans,
-            batch: &span.batch,
             records: span.records(),
         });
         Some(self)
+    }
+
+    /// The next record cannot be read: those of its partition end here.
+    #[cold]
+    fn broken(mut self, error: &DecodeError) -> Self {
+        if let Some(place) = self.current.take() {
+            place.partition.report(place.span, error);
+            let skipped: usize = place.later.map(|span| span.count).sum();
+            self.later = self.later.saturating_sub(skipped);
+        }
+        self
     }
 }
 
@@ -198,20 +243,25 @@ impl<'a> Iterator for Iter<'a> {
     #[inline(always)]
     fn next(&mut self) -> Option<ConsumerRecord<'a>> {
         loop {
-            if let Some(place) = &mut self.current
-                && let Some(Ok(record)) = place.records.next()
-            {
-                return Some(ConsumerRecord {
-                    topic: &place.partition.topic,
-                    partition: place.partition.partition,
-                    offset: record.offset,
-                    timestamp: record.timestamp,
-                    key: record.key,
-                    value: record.value,
-                    headers: record.headers,
-                    source: place.partition,
-                    batch: place.batch,
-                });
+            if let Some(place) = &mut self.current {
+                match place.records.next() {
+                    Some(Ok(record)) => {
+                        let source = &place.partition.partition;
+                        return Some(ConsumerRecord {
+                            topic: &source.topic,
+                            partition: source.partition,
+                            offset: record.offset,
+                            timestamp: record.timestamp,
+                            key: record.key,
+                            value: record.value,
+                            headers: record.headers,
+                            source,
+                            batch: &place.span.batch,
+                        });
+                    }
+                    Some(Err(error)) => *self = self.clone().broken(&error),
+                    None => {}
+                }
             }
             *self = self.clone().advanced()?;
         }
@@ -220,12 +270,13 @@ impl<'a> Iterator for Iter<'a> {
     fn size_hint(&self) -> (usize, Option<usize>) {
         let current = self.current.as_ref();
         let here = current.map_or(0, |place| place.records.cursor().records_left());
-        let left = self.later + usize::try_from(here).unwrap_or_default();
-        (left, Some(left))
+        // Fewer if one is broken.
+        (
+            0,
+            Some(self.later + usize::try_from(here).unwrap_or_default()),
+        )
     }
 }
-
-impl ExactSizeIterator for Iter<'_> {}
 
 /// One record, borrowed from the [`Records`] it is part of.
 #[derive(Clone, Copy, Debug)]
@@ -334,8 +385,23 @@ mod tests {
         Span {
             start: batch.start(),
             count: batch.header().record_count as usize,
+            offset: batch.header().base_offset,
             batch,
         }
+    }
+
+    fn add(records: &mut Records, partition: i32, spans: Vec<Span>, faults: &Arc<Faults>) {
+        let source = Source {
+            partition: &TopicPartition::new("a", partition),
+            epoch: Epoch(1),
+            faults,
+        };
+        records.add(source, spans);
+    }
+
+    fn offsets(iter: Iter<'_>) -> Vec<(i32, i64)> {
+        iter.map(|record| (record.partition, record.offset))
+            .collect()
     }
 
     #[test]
@@ -347,15 +413,19 @@ mod tests {
                 whole(record_batch(base + 3, 2)),
             ]
         };
-        records.add(&TopicPartition::new("a", 0), spans(0));
-        records.add(&TopicPartition::new("a", 1), spans(70));
-        assert_eq!((records.len(), records.iter().len()), (10, 10));
-        let offsets: Vec<_> = records.iter().map(|r| (r.partition, r.offset)).collect();
+        let faults = Arc::default();
+        add(&mut records, 0, spans(0), &faults);
+        add(&mut records, 1, spans(70), &faults);
+        let mut iter = records.iter();
+        assert_eq!((records.len(), iter.size_hint().1), (10, Some(10)));
+        iter.nth(6);
+        assert_eq!(iter.size_hint().1, Some(3));
+        assert_eq!(faults.take(), []);
         let expected = [0, 1, 2, 3, 4].map(|offset| (0, offset)).into_iter();
         let expected: Vec<_> = expected
             .chain([70, 71, 72, 73, 74].map(|offset| (1, offset)))
             .collect();
-        assert_eq!(offsets, expected);
+        assert_eq!(offsets(records.iter()), expected);
         let second = records.partitions().nth(1).unwrap();
         assert_eq!(second.iter().map(|r| r.offset).sum::<i64>(), 72 * 5);
         assert_eq!(second.partition().to_string(), "a-1");
@@ -371,11 +441,40 @@ mod tests {
             batch,
             start,
             count: 2,
+            offset: 12,
         }];
         let mut records = Records::default();
-        records.add(&TopicPartition::new("a", 0), spans);
-        let offsets: Vec<_> = records.iter().map(|record| record.offset).collect();
-        assert_eq!(offsets, [12, 13]);
+        add(&mut records, 0, spans, &Arc::default());
+        assert_eq!(offsets(records.iter()), [(0, 12), (0, 13)]);
+    }
+
+    #[test]
+    fn a_broken_record_ends_those_of_its_partition_and_is_reported_with_its_offset() {
+        // The length of the key of the third record leads out of it.
+        let mut bytes = batch(10, 4).to_vec();
+        let key = bytes.windows(6).position(|bytes| bytes == b"key-12");
+        bytes[key.unwrap() - 1] = 0x7e;
+        let broken = crate::fetch::testing::open(crate::fetch::testing::with_crc(bytes));
+        let mut records = Records::default();
+        let faults = Arc::default();
+        let spans = vec![
+            whole(record_batch(8, 2)),
+            whole(broken),
+            whole(record_batch(14, 2)),
+        ];
+        add(&mut records, 0, spans, &faults);
+        add(&mut records, 1, vec![whole(record_batch(5, 1))], &faults);
+        for _ in 0..2 {
+            let read = offsets(records.iter());
+            assert_eq!(read, [(0, 8), (0, 9), (0, 10), (0, 11), (1, 5)]);
+        }
+        let found = faults.take();
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(
+            (&found[0].partition, found[0].epoch, found[0].offset),
+            (&TopicPartition::new("a", 0), Epoch(1), 12)
+        );
+        assert!(found[0].reason.contains("record key"), "{found:?}");
     }
 
     #[test]
@@ -384,7 +483,7 @@ mod tests {
         let range = bytes.as_ptr_range();
         let mut records = Records::default();
         let spans = vec![whole(crate::fetch::testing::open(bytes))];
-        records.add(&TopicPartition::new("a", 0), spans);
+        add(&mut records, 0, spans, &Arc::default());
         let message = records.iter().next().unwrap().to_owned();
         assert_eq!(message.key.as_deref(), Some(&b"key-0"[..]));
         drop(records);

@@ -12,6 +12,9 @@ use crate::compress::{Compression, DecompressError, Decompressor};
 use crate::legacy;
 use crate::primitive::{DecodeError, Reader};
 
+/// Bytes of a record without key, value and headers: seven fields of at least one byte.
+const RECORD_BYTES_MIN: usize = 7;
+
 /// Walks the batches in the records field of a fetch response.
 ///
 /// A partial batch at the end is normal (brokers cut at the byte limit) and is dropped. After an
@@ -184,6 +187,22 @@ impl RecordBatch {
         self.records_from(self.start())
     }
 
+    /// Checks that as many records as the header announces can be here, as far as its size tells.
+    ///
+    /// # Errors
+    /// [`DecodeError::Invalid`] if there is no room for them.
+    pub fn check_count(&self) -> Result<(), DecodeError> {
+        let count = self.header.record_count;
+        if usize::try_from(count).is_ok_and(|count| count <= self.payload.len() / RECORD_BYTES_MIN)
+        {
+            return Ok(());
+        }
+        Err(DecodeError::Invalid {
+            what: "record count",
+            value: count.into(),
+        })
+    }
+
     /// The place before the first record.
     #[must_use]
     pub const fn start(&self) -> RecordCursor {
@@ -314,6 +333,29 @@ impl<'a> Iterator for Records<'a> {
         *self = rest;
         Some(record)
     }
+
+    /// Goes past `n` records by their lengths alone: what is wrong inside of them is not seen.
+    #[inline]
+    fn nth(&mut self, n: usize) -> Option<Self::Item> {
+        for _ in 0..n.min(usize::try_from(self.left).unwrap_or_default()) {
+            let bytes = self.reader.rest();
+            let Some(rest) = SmallRecord::skip(bytes).or_else(|| skip_large(bytes)) else {
+                // Its length leads out of the batch, and reading it says so.
+                return self.next();
+            };
+            self.reader.go_on_at(rest);
+            self.left -= 1;
+        }
+        self.next()
+    }
+}
+
+/// What follows the record at the start of `bytes`, if it is whole.
+#[cold]
+fn skip_large(bytes: &[u8]) -> Option<&[u8]> {
+    let mut reader = Reader::new(bytes);
+    let record_bytes = reader.varint("record length").ok()?;
+    reader.rest().get(usize::try_from(record_bytes).ok()?..)
 }
 
 /// One record, borrowed from its batch.
@@ -456,6 +498,43 @@ mod tests {
                 prop_assert_eq!(small.cursor(), general.cursor());
             }
         }
+    }
+
+    proptest! {
+        #[test]
+        fn skipped_records_are_those_that_would_have_been_read(
+            sizes in proptest::collection::vec(prop_oneof![0_usize..100, Just(9000), Just(1 << 20)], 1..6),
+            n in 0_usize..8,
+        ) {
+            let mut builder = crate::batch::BatchBuilder::new(Vec::new());
+            for size in &sizes {
+                builder.append(5, None, Some(&vec![7; *size]), &[]);
+            }
+            let sealed = builder.seal(crate::batch::ProducerIdentity::NONE, false, None);
+            let payload = sealed.unwrap().bytes.slice(BATCH_HEADER_BYTES..);
+            let all = || Records { left: sizes.len() as i32, ..records(&payload) };
+            let (mut skips, mut reads) = (all(), all());
+            let read = (0..=n).map(|_| reads.next()).last();
+            prop_assert_eq!(Some(skips.nth(n)), read);
+            prop_assert_eq!(skips.cursor(), reads.cursor());
+        }
+    }
+
+    #[test]
+    fn a_length_that_leads_out_of_the_batch_is_an_error_even_of_a_record_that_is_skipped() {
+        let first = [14, 0, 0, 0, 1, 2, b'v', 0];
+        let bytes = [&first[..], &[40, 0, 0]].concat();
+        let all = || Records {
+            left: 3,
+            ..records(&bytes)
+        };
+        let error = DecodeError::Truncated {
+            what: "record",
+            needed: 20,
+            left: 2,
+        };
+        assert_eq!(all().nth(2), Some(Err(error)));
+        assert!(matches!(all().next(), Some(Ok(_))));
     }
 
     #[test]

@@ -51,6 +51,15 @@ impl<'a> SmallRecord<'a> {
     }
 }
 
+impl SmallRecord<'_> {
+    /// What follows the record at the start of `bytes`, if it is whole and small.
+    #[inline]
+    pub(super) fn skip(bytes: &[u8]) -> Option<&[u8]> {
+        let (record_bytes, record) = varint(bytes)?;
+        record.get(usize::try_from(record_bytes).ok()?..)
+    }
+}
+
 /// Zigzag varints of at most three bytes, taken from eight bytes in a register.
 struct Varints {
     word: u64,

@@ -28,6 +28,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::config::{ConsumerConfig, GroupProtocol, HEARTBEAT_INTERVAL, SESSION_TIMEOUT};
 use crate::error::Error;
+use crate::faults::Faults;
 use crate::fetch::task::Fetcher;
 use crate::fetch::{Consumed, Drain, FetchSettings, FetchState, Opener};
 use crate::group::action::{MemberSettings, Membership, Topics};
@@ -68,6 +69,8 @@ pub struct Consumer {
     records: u64,
     /// Version of the positions that `drains` were last compared with.
     version: u64,
+    /// Where the records handed out tell what is wrong with them.
+    faults: Arc<Faults>,
     opener: Opener,
     fetcher: JoinHandle<()>,
     coordinator: Option<JoinHandle<()>>,
@@ -113,6 +116,7 @@ impl Consumer {
             consumed: Vec::new(),
             released: 0,
             records: 0,
+            faults: Arc::default(),
             opener: Opener {
                 check_crcs: config.check_crcs,
                 decompressor: Decompressor::default(),

@@ -1,19 +1,20 @@
 //! Handing out records.
 //!
 //! A poll takes the lock once, at its beginning: it tells how far the last one got, and takes
-//! everything that is buffered. What follows (checksums, decompression, the walk over the records)
-//! happens without it. Between there and the return nothing is awaited, so that a poll either hands
+//! everything that is buffered. What follows (checksums, decompression) happens without it. Between there and the return nothing is awaited, so that a poll either hands
 //! its records out or has not touched them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use klamm_net::TopicPartition;
 use tokio::time::{Instant, timeout};
 
 use super::Consumer;
 use crate::error::Error;
-use crate::fetch::{Consumed, Drain, Position};
-use crate::records::Records;
+use crate::faults::Fault;
+use crate::fetch::{Consumed, Drain, Epoch, Position};
+use crate::records::{Records, Source};
 use crate::shared::Shared;
 
 impl Consumer {
@@ -28,6 +29,10 @@ impl Consumer {
     /// Whatever went wrong in the background since the last call. Retriable trouble (brokers that
     /// restart, leaders that move) is handled there and is no error here. [`Error::Corrupt`],
     /// [`Error::NoOffset`] and [`Error::OffsetOutOfRange`] come back until the application seeks.
+    ///
+    /// A record that is broken although the checksum of its batch is right shows when the records are
+    /// iterated over: those of its partition end before it, and the next call is that
+    /// [`Error::Corrupt`]; what is committed from then on ends before it.
     ///
     /// # Cancel safety
     /// Dropping the future loses no record and hands none out twice; a rebalance that it let
@@ -129,7 +134,12 @@ impl Consumer {
             if drain.position() != before {
                 self.consumed.push(consumed(&drain));
             }
-            left -= records.add(drain.partition(), spans);
+            let source = Source {
+                partition: drain.partition(),
+                epoch: drain.epoch(),
+                faults: &self.faults,
+            };
+            left -= records.add(source, spans).min(left);
             self.put_back(drain);
         }
         records
@@ -138,8 +148,8 @@ impl Consumer {
     /// Keeps what is left of `drain` for the next time.
     pub(super) fn put_back(&mut self, drain: Drain) {
         if let Some(error) = drain.failed() {
-            let error = error.clone();
-            self.fail(&drain, error);
+            self.released += drain.budgeted();
+            self.fail(drain.partition(), drain.epoch(), error.clone());
         } else if drain.is_done() {
             self.released += drain.budgeted();
         } else {
@@ -152,21 +162,51 @@ impl Consumer {
     }
 
     /// Nothing of the partition is handed out any more until the application seeks.
-    fn fail(&mut self, failed: &Drain, error: Error) {
-        self.released += failed.budgeted();
-        self.drains.retain(|drain| {
-            let other = drain.partition() != failed.partition();
+    fn fail(&mut self, partition: &TopicPartition, epoch: Epoch, error: Error) {
+        let mut is_other = |drain: &Drain| {
+            let other = drain.partition() != partition || drain.epoch() != epoch;
             if !other {
                 self.released += drain.budgeted();
             }
             other
-        });
+        };
+        self.drains.retain(&mut is_other);
+        self.parked.retain(&mut is_other);
         let mut state = self.shared.lock();
-        state.fetch.fail(failed.partition(), failed.epoch(), error);
+        state.fetch.fail(partition, epoch, error);
+    }
+
+    /// The application met a record that cannot be read: it was given what is before, and no more.
+    fn go_back(&mut self, fault: Fault) {
+        let Fault {
+            partition,
+            epoch,
+            offset,
+            reason,
+        } = fault;
+        self.consumed
+            .retain(|consumed| consumed.partition != partition || consumed.epoch != epoch);
+        self.consumed.push(Consumed {
+            partition: partition.clone(),
+            epoch,
+            position: Position {
+                offset,
+                leader_epoch: -1,
+            },
+        });
+        let error = Error::Corrupt {
+            partition: partition.clone(),
+            offset,
+            reason,
+        };
+        self.fail(&partition, epoch, error);
     }
 
     /// Tells how far the application was given its partitions.
     pub(super) fn flush(&mut self) {
+        for fault in self.faults.take() {
+            self.go_back(fault);
+        }
         if self.consumed.is_empty() && self.released == 0 {
             return;
         }

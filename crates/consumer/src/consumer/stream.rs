@@ -1,6 +1,6 @@
 //! Messages one by one, each owning its bytes, over the same core as [`Consumer::poll`].
 //!
-//! The records of one batch are checked at once, as in a poll, and then handed out singly. Their drain
+//! A batch is checked as in a poll, and its records are then read and handed out singly. Their drain
 //! stays first in line meanwhile; a stream that is dropped gives back to it what was not handed out.
 
 use std::future::Future;
@@ -95,9 +95,14 @@ impl MessageStream<'_> {
     fn next_message(&mut self) -> Option<Message> {
         let open = self.batch.as_mut().filter(|open| open.left > 0)?;
         let mut records = open.batch.records_from(open.next);
-        let record = records.next();
-        debug_assert!(matches!(record, Some(Ok(_))), "the drain has checked it");
-        let record = record?.ok()?;
+        let record = match records.next()? {
+            Ok(record) => record,
+            Err(error) => {
+                open.left = 0;
+                open.drain.fail(open.position, error.to_string());
+                return None;
+            }
+        };
         open.next = records.cursor();
         open.left -= 1;
         open.position = record.offset + 1;
@@ -124,6 +129,7 @@ impl MessageStream<'_> {
                 batch,
                 start,
                 count,
+                ..
             }) = drain.take_span(most, &mut consumer.opener)
             {
                 self.batch = Some(OpenBatch {

@@ -1,9 +1,11 @@
 //! Reading what one fetch brought for one partition, on the application's thread.
 //!
-//! Owns: the checks of a batch (CRC, decompression, a walk over every record handed out), skipping
+//! Owns: the checks of a batch (CRC, decompression, room for its records), skipping
 //! control batches, aborted batches and records below the position, the position after each batch.
 //!
-//! Does not: touch shared state; who owns it tells the others how far it got.
+//! Does not: touch shared state; who owns it tells the others how far it got. Nor decode records, but
+//! the last of a batch of which a part is taken: whoever iterates finds what is wrong inside of one
+//! (see [`crate::faults`]).
 //!
 //! Invariants
 //! - the position never goes back, and moves past batches without records (compaction, markers)
@@ -11,7 +13,6 @@
 //! - after an error the position stays before the bytes that are wrong, and every later call fails
 
 use bytes::Bytes;
-use klamm_codec::DecodeError;
 use klamm_codec::batch::{Batch, Batches, RecordBatch, RecordCursor};
 use klamm_codec::compress::Decompressor;
 use klamm_net::TopicPartition;
@@ -103,16 +104,20 @@ impl Drain {
                     self.done = true;
                     return None;
                 }
-                Err(reason) => {
-                    self.failed = Some(Error::Corrupt {
-                        partition: self.partition.clone(),
-                        offset: self.position,
-                        reason,
-                    });
-                }
+                Err(reason) => self.fail(self.position, reason),
             }
         }
         None
+    }
+
+    /// The bytes from `offset` on cannot be read.
+    pub(crate) fn fail(&mut self, offset: i64, reason: String) {
+        self.position = offset;
+        self.failed = Some(Error::Corrupt {
+            partition: self.partition.clone(),
+            offset,
+            reason,
+        });
     }
 
     /// Takes back what is left of the span that was taken last: the records from `offset` on, which
@@ -179,30 +184,30 @@ impl Drain {
             },
         };
         let start = self.skip_handed_out(&batch, cursor);
-        let walked = walk(&batch, start, most, self.position);
-        let count = walked.count;
-        self.position = walked.position;
-        match walked.fault {
-            Some(fault) if count == 0 => return Err(fault.to_string()),
-            // What was good is handed out first; the next walk finds the same fault again.
-            Some(_) => {
-                let good = walk(&batch, start, count, self.position);
-                self.open = Some((batch.clone(), good.rest));
-            }
-            None if walked.rest.records_left() > 0 => {
-                self.open = Some((batch.clone(), walked.rest));
-            }
-            None => {
-                let end = batch.header().last_offset().saturating_add(1);
-                self.position = self.position.max(end);
-            }
-        }
+        let left = usize::try_from(start.records_left()).unwrap_or_default();
+        let offset = self.position;
         self.leader_epoch = batch.header().partition_leader_epoch;
+        if left <= most || !self.cut(&batch, start, most) {
+            self.position = batch.header().last_offset().saturating_add(1);
+        }
         Ok(Some(Span {
-            batch,
             start,
-            count,
+            count: left.min(most),
+            offset,
+            batch,
         }))
+    }
+
+    /// Keeps the records behind the next `most`. False if there is a broken one before them: whoever
+    /// iterates meets it.
+    fn cut(&mut self, batch: &RecordBatch, start: RecordCursor, most: usize) -> bool {
+        let mut records = batch.records_from(start);
+        let Some(Ok(last)) = records.nth(most.saturating_sub(1)) else {
+            return false;
+        };
+        self.position = last.offset.saturating_add(1);
+        self.open = Some((batch.clone(), records.cursor()));
+        true
     }
 
     /// Fetches begin in the middle of a batch: the place of the first record not handed out yet.
@@ -260,50 +265,11 @@ impl Drain {
 }
 
 fn open(batch: Batch, decompressor: &mut Decompressor) -> Result<RecordBatch, String> {
-    batch
+    let opened = batch
         .into_records(decompressor, DECOMPRESSED_BATCH_BYTES_MAX)
-        .map_err(|error| error.to_string())
-}
-
-/// What a walk over records found.
-struct Walked {
-    count: usize,
-    /// Behind the last good record.
-    position: i64,
-    rest: RecordCursor,
-    fault: Option<DecodeError>,
-}
-
-/// Checks up to `most` records, so that iterating over them later cannot fail. This is all that is
-/// done per record before the application sees it.
-fn walk(batch: &RecordBatch, start: RecordCursor, most: usize, position: i64) -> Walked {
-    let mut records = batch.records_from(start);
-    let mut rest = start;
-    let mut count = 0;
-    let mut next = position;
-    let mut fault = None;
-    while count < most {
-        match records.next() {
-            Some(Ok(record)) => {
-                next = next.max(record.offset.saturating_add(1));
-                count += 1;
-            }
-            Some(Err(error)) => {
-                fault = Some(error);
-                break;
-            }
-            None => break,
-        }
-    }
-    if fault.is_none() {
-        rest = records.cursor();
-    }
-    Walked {
-        count,
-        position: next,
-        rest,
-        fault,
-    }
+        .map_err(|error| error.to_string())?;
+    opened.check_count().map_err(|error| error.to_string())?;
+    Ok(opened)
 }
 
 #[cfg(test)]
@@ -452,15 +418,41 @@ mod tests {
     }
 
     #[test]
-    fn good_records_before_a_broken_one_are_handed_out_first() {
+    fn a_batch_without_room_for_its_records_fails() {
+        let mut bytes = batch(0, 3).to_vec();
+        bytes[57..61].copy_from_slice(&5_000_i32.to_be_bytes());
+        let mut drain = drain(0, crate::fetch::testing::with_crc(bytes));
+        assert!(drain.take(10, &mut opener()).is_empty());
+        let Some(Error::Corrupt {
+            offset: 0, reason, ..
+        }) = drain.failed()
+        else {
+            panic!("{:?}", drain.failed())
+        };
+        assert!(reason.contains("record count"), "{reason}");
+    }
+
+    #[test]
+    fn a_batch_that_is_broken_is_handed_out_up_to_the_broken_record_whatever_the_portion() {
         // A count of five in a batch of three: the fourth record is not there.
         let mut bytes = batch(0, 3).to_vec();
         bytes[57..61].copy_from_slice(&5_i32.to_be_bytes());
-        let mut drain = drain(0, crate::fetch::testing::with_crc(bytes));
-        assert_eq!(offsets(&drain.take(10, &mut opener())), [0, 1, 2]);
-        assert!(matches!(
-            drain.failed(),
-            Some(Error::Corrupt { offset: 3, .. })
-        ));
+        let records = crate::fetch::testing::with_crc(bytes);
+        for portion in [2, 3, 4, 10] {
+            let mut drain = drain(0, records.clone());
+            let mut good = Vec::new();
+            let mut is_broken = false;
+            while !is_broken && !drain.is_done() {
+                for span in drain.take(portion, &mut opener()) {
+                    for record in span.batch.records_from(span.start).take(span.count) {
+                        match record {
+                            Ok(record) => good.push(record.offset),
+                            Err(_) => is_broken = true,
+                        }
+                    }
+                }
+            }
+            assert_eq!((good, is_broken), (vec![0, 1, 2], true), "{portion}");
+        }
     }
 }

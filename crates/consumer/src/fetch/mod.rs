@@ -24,7 +24,7 @@ mod tests;
 mod validate;
 
 pub(crate) use drain::{Drain, Opener};
-pub(crate) use partition::{Position, ResetTo};
+pub(crate) use partition::{Epoch, Position, ResetTo};
 pub(crate) use plan::{PlannedLookup, ValidationPlan};
 pub(crate) use state::{Consumed, FetchSettings, FetchState};
 pub(crate) use validate::EpochEnd;
