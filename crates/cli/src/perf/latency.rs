@@ -1,11 +1,11 @@
 //! `klamm perf latency`: open loop, so that a stall cannot hide behind a sender that waits for it.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use klamm::Record;
 use klamm::config::Role;
-use klamm::producer::Error;
-use klamm::{Delivery, Record};
-use tokio::task::{JoinError, JoinSet};
+use klamm::producer::{DeliveryReport, Error};
 
 use super::args::PerfLatencyArgs;
 use super::payload::payloads;
@@ -18,12 +18,6 @@ use crate::output::Output;
 use crate::progress;
 use crate::session::Session;
 
-/// What one record took, in nanoseconds.
-struct Taken {
-    from_send: u64,
-    from_due: u64,
-}
-
 pub(super) async fn run(
     cluster: ClusterArgs,
     args: PerfLatencyArgs,
@@ -33,56 +27,59 @@ pub(super) async fn run(
     let mut properties = vec![("linger.ms".to_owned(), "0".to_owned())];
     properties.extend(args.producer.properties());
     let session = Session::open(cluster, Role::Producer, properties).await?;
-    let producer = session.producer()?.build()?;
+    let acknowledgements = Arc::new(Acknowledgements::default());
+    let told = Arc::clone(&acknowledgements);
+    let builder = session
+        .producer()?
+        .on_delivery(move |report| told.add(report));
+    let producer = builder.build()?;
     let values = payloads(args.record_size);
     warm_up(&producer, &args.topic, &values[0]).await?;
 
     let mut interrupt = std::pin::pin!(interrupted());
     let wanted = args.rate * args.seconds;
-    let mut acknowledgements = Acknowledgements::default();
     let bar = progress::bar(Some(wanted), "records");
     let start = Usage::now();
-    let (mut sent, mut failure) = (0, None);
-    while sent < wanted {
+    let mut times = Vec::new();
+    let mut failure = None;
+    while (times.len() as u64) < wanted {
+        let sent = times.len() as u64;
         let due = start.at + due(sent, args.rate);
         // The runtime's timer ticks in milliseconds, too coarse to pace by. This future is the one
         // that the main thread runs, apart from the workers: blocking it holds up nobody else.
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
-        let sent_at = Instant::now();
         let value = &values[sent as usize % values.len()];
-        let delivery = tokio::select! {
+        let record = Record::to(&args.topic).value(value).tag(sent + 1);
+        times.push((Instant::now(), due));
+        let accepted = tokio::select! {
             biased;
             () = &mut interrupt => break,
-            delivery = producer.send(Record::to(&args.topic).value(value)) => delivery,
+            accepted = producer.send(record) => accepted,
         };
-        let delivery = match delivery {
-            Ok(delivery) => delivery,
-            Err(error) => {
-                failure = Some(error);
-                break;
-            }
-        };
-        sent += 1;
-        acknowledgements.add(time(delivery, sent_at, due))?;
+        if let Err(error) = accepted {
+            failure = Some(error);
+            break;
+        }
         if sent.is_multiple_of(bar_step(args.rate)) {
             bar.set_position(sent);
         }
     }
-    acknowledgements.settle().await?;
-    let done = acknowledgements.taken.len() as u64;
+    producer.flush().await;
+    let (taken, failed) = acknowledgements.since(&times);
+    let done = taken.len() as u64;
     let cost = Usage::now().since(start, done);
     bar.finish_and_clear();
-    print_result(
-        out,
-        &line(&args, &acknowledgements.taken, &cost),
-        done,
-        wanted,
-    )?;
-    acknowledgements.check()?;
+    print_result(out, &line(&args, &taken, &cost), done, wanted)?;
+    if let Some(error) = failed {
+        let missing = times.len() as u64 - done;
+        return Err(Failure::Failed(format!(
+            "{missing} of {wanted} records failed, the first because: {error}"
+        )));
+    }
     if let Some(error) = failure {
         return Err(error.into());
     }
-    if sent < wanted {
+    if done < wanted {
         note(format_args!("interrupted after {done} of {wanted} records"));
         return Err(Failure::Interrupted);
     }
@@ -113,68 +110,56 @@ fn line(args: &PerfLatencyArgs, taken: &[Taken], spent: &Spent) -> String {
     )
 }
 
-/// Records that were sent: a task each waits for what becomes of it.
+/// What one record took, in nanoseconds.
+struct Taken {
+    from_send: u64,
+    from_due: u64,
+}
+
+/// When records were acknowledged, as the delivery callback tells: no task is woken in between.
 #[derive(Default)]
-struct Acknowledgements {
-    waiting: JoinSet<Result<Taken, Error>>,
-    taken: Vec<Taken>,
-    failed: u64,
+struct Acknowledgements(Mutex<Told>);
+
+#[derive(Default)]
+struct Told {
+    /// By the number of the record.
+    acknowledged: Vec<(u64, Instant)>,
     first_error: Option<Error>,
 }
 
 impl Acknowledgements {
-    fn add(
-        &mut self,
-        waiting: impl Future<Output = Result<Taken, Error>> + Send + 'static,
-    ) -> Result<(), Failure> {
-        self.waiting.spawn(waiting);
-        // So that long runs do not keep a task a record.
-        while let Some(joined) = self.waiting.try_join_next() {
-            self.count(joined)?;
-        }
-        Ok(())
-    }
-
-    async fn settle(&mut self) -> Result<(), Failure> {
-        while let Some(joined) = self.waiting.join_next().await {
-            self.count(joined)?;
-        }
-        Ok(())
-    }
-
-    fn count(&mut self, joined: Result<Result<Taken, Error>, JoinError>) -> Result<(), Failure> {
-        match joined.map_err(|error| Failure::Failed(error.to_string()))? {
-            Ok(taken) => self.taken.push(taken),
+    /// Records are tagged by their number from 1 on; the one that warms up is not.
+    fn add(&self, report: &DeliveryReport<'_>) {
+        let now = Instant::now();
+        let mut told = self.lock();
+        match report.result {
+            Ok(_) => {
+                let number = report.tag.checked_sub(1);
+                told.acknowledged.extend(number.map(|number| (number, now)));
+            }
             Err(error) => {
-                self.failed += 1;
-                self.first_error.get_or_insert(error);
+                told.first_error.get_or_insert_with(|| error.clone());
             }
         }
-        Ok(())
     }
 
-    /// # Errors
-    /// If a record failed.
-    fn check(&self) -> Result<(), Failure> {
-        let Some(error) = &self.first_error else {
-            return Ok(());
-        };
-        let all = self.failed + self.taken.len() as u64;
-        Err(Failure::Failed(format!(
-            "{} of {all} records failed, the first because: {error}",
-            self.failed
-        )))
+    /// What they took, if they were sent, and due, at `times`; and why one failed.
+    fn since(&self, times: &[(Instant, Instant)]) -> (Vec<Taken>, Option<Error>) {
+        let mut told = self.lock();
+        let taken = told.acknowledged.drain(..).filter_map(|(number, now)| {
+            let (sent, due) = *times.get(usize::try_from(number).ok()?)?;
+            let nanoseconds = |since| now.duration_since(since).as_nanos() as u64;
+            Some(Taken {
+                from_send: nanoseconds(sent),
+                from_due: nanoseconds(due),
+            })
+        });
+        (taken.collect(), told.first_error.take())
     }
-}
 
-async fn time(delivery: Delivery, sent: Instant, due: Instant) -> Result<Taken, Error> {
-    delivery.await?;
-    let now = Instant::now();
-    let nanoseconds = |since| now.duration_since(since).as_nanos() as u64;
-    Ok(Taken {
-        from_send: nanoseconds(sent),
-        from_due: nanoseconds(due),
-    })
+    fn lock(&self) -> MutexGuard<'_, Told> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// 50th, 99th and 99.9th percentile and maximum, in microseconds; zeros of nothing.
