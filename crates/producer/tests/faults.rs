@@ -285,6 +285,30 @@ async fn a_new_leader_is_found_without_waiting_for_long_however_often_it_moves()
 }
 
 #[tokio::test]
+async fn a_leader_that_sleeps_is_left_as_soon_as_another_has_taken_over() {
+    let builder = TestBroker::builder().nodes(2).topic("orders", 1);
+    let world = World::start(builder).await;
+    world.broker.move_leader("orders", 0, 1).unwrap();
+    // Longer than anybody waits here, as the request's own time-out is.
+    let minute = Duration::from_secs(60);
+    let builder = world.builder().request_timeout(minute);
+    let producer = builder.build().unwrap();
+    let mut ledger = Ledger::new("orders");
+    ledger.send(&producer, 0).await;
+    soon("flush", producer.flush()).await;
+    world.inject_produce(Fault::Delay(minute));
+    for _ in 0..20 {
+        ledger.send(&producer, 0).await;
+    }
+    let asked = || world.broker.requests(ApiKey::PRODUCE) > 1;
+    eventually("the leader has the request", asked).await;
+    world.broker.move_leader("orders", 0, 2).unwrap();
+    let results = ledger.settle().await;
+    assert_eq!(results.acknowledged(), 21);
+    results.check(&world.broker).unwrap();
+}
+
+#[tokio::test]
 async fn a_topic_that_is_created_anew_gets_nothing_that_was_meant_for_the_old_one() {
     let world = World::with_orders(2).await;
     let producer = world.producer();

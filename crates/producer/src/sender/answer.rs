@@ -8,6 +8,7 @@ use klamm_codec::batch::{BatchBuilder, ProducerIdentity};
 use klamm_net::{LeaderHint, NodeId};
 use tokio::time::Instant;
 
+use super::broker::BrokerState;
 use super::drain::ProduceBatches;
 use super::split;
 use super::state::{SenderState, Sent, Slot, outcome};
@@ -56,7 +57,7 @@ impl SenderState {
             broker.throttled_until = Some(now + throttle);
             self.counters.lock().throttled += throttle;
         }
-        for slot in broker.in_flight.pop_front().unwrap_or_default() {
+        for slot in broker.settled(now) {
             match answer_of(&self.slots[slot].queue) {
                 Some(answer) => self.answered_partition(slot, answer, now),
                 None => self.apply(slot, Answer::Lost, None, now),
@@ -211,7 +212,7 @@ impl SenderState {
             Answer::Retry
         };
         let broker = self.brokers.get_mut(&node);
-        let slots = broker.and_then(|broker| broker.in_flight.pop_front());
+        let slots = broker.map(|broker| broker.settled(now));
         for slot in slots.unwrap_or_default() {
             self.apply(slot, answer, Some(error.clone()), now);
         }
@@ -221,7 +222,7 @@ impl SenderState {
     pub(super) fn unsent(&mut self, node: NodeId, error: &klamm_net::Error, now: Instant) {
         self.metadata_wanted = true;
         let broker = self.brokers.get_mut(&node);
-        let slots = broker.and_then(|broker| broker.in_flight.pop_back());
+        let slots = broker.map(BrokerState::unsent);
         for slot in slots.unwrap_or_default() {
             let state = &mut self.slots[slot];
             state.retry_at = Some(now + self.retry_backoff.jittered(state.failures));

@@ -4,7 +4,8 @@
 use klamm_net::{ClusterSnapshot, NodeId};
 use tokio::time::Instant;
 
-use super::state::{BrokerState, SenderState};
+use super::broker::BrokerState;
+use super::state::SenderState;
 use crate::partitioner::Availability;
 
 impl SenderState {

@@ -7,7 +7,8 @@ use klamm_codec::batch::ProducerIdentity;
 use klamm_net::NodeId;
 use tokio::time::Instant;
 
-use super::state::{BrokerState, SenderState, Sent};
+use super::broker::BrokerState;
+use super::state::{SenderState, Sent};
 use crate::accumulator::{Batch, PartitionQueue};
 use crate::config::Acks;
 use crate::error::{Cause, Outcome};
@@ -82,7 +83,7 @@ impl SenderState {
         broker.waits_since = None;
         let was_stuck = std::mem::take(&mut broker.is_stuck);
         if self.settings.config.acks != Acks::None {
-            broker.in_flight.push_back(slots.clone());
+            broker.sent(slots.clone(), now);
         }
         if was_stuck {
             self.publish_availability(node);

@@ -5,6 +5,7 @@
 
 mod answer;
 mod availability;
+mod broker;
 mod drain;
 mod idle;
 mod link;

@@ -16,7 +16,7 @@
 //! - a partition that can send stands in the ready list of its leader once; all others have a timer
 //!   or wait for an event (an answer, metadata, a producer id)
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +25,7 @@ use klamm_codec::ErrorCode;
 use klamm_net::{Backoff, ClusterSnapshot, LeaderHint, NodeId, TopicId};
 use tokio::time::Instant;
 
+use super::broker::BrokerState;
 use super::seal::{SealJob, Sealer};
 use super::staging::Staging;
 use crate::accumulator::{PartitionQueue, QueueView};
@@ -62,28 +63,6 @@ pub(super) struct Slot {
     /// Failed attempts in a row, and when to try again.
     pub(super) failures: u32,
     pub(super) retry_at: Option<Instant>,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct BrokerState {
-    pub(super) ready: VecDeque<usize>,
-    /// The slots of each request in flight, oldest first.
-    pub(super) in_flight: VecDeque<Vec<usize>>,
-    /// Why the last connection attempt failed.
-    pub(super) failure: Option<klamm_net::Error>,
-    /// The broker asked to send nothing until then (KIP-219).
-    pub(super) throttled_until: Option<Instant>,
-    /// Since when nothing could be sent although something is ready.
-    pub(super) waits_since: Option<Instant>,
-    /// For longer than `partitioner.availability.timeout.ms`.
-    pub(super) is_stuck: bool,
-}
-
-impl BrokerState {
-    pub(super) fn takes_more(&self, in_flight_max: usize, now: Instant) -> bool {
-        self.in_flight.len() < in_flight_max
-            && self.throttled_until.is_none_or(|until| until <= now)
-    }
 }
 
 #[derive(Debug)]
@@ -252,30 +231,16 @@ impl SenderState {
     /// When [`SenderState::tick`] has something to do.
     pub(super) fn next_timer(&self) -> Option<Instant> {
         let timer = self.timers.first().map(|(at, _)| *at);
-        let brokers = self
-            .brokers
-            .values()
-            .filter_map(|broker| self.timer_of(broker));
-        timer.into_iter().chain(brokers).min()
-    }
-
-    fn timer_of(&self, broker: &BrokerState) -> Option<Instant> {
-        if broker.ready.is_empty() {
-            return None;
-        }
         let stuck_after = self.settings.config.partitioner_availability_timeout;
-        let waits_since = broker.waits_since.filter(|_| !broker.is_stuck);
-        let stuck_at = waits_since.map(|since| since + stuck_after);
-        [broker.throttled_until, stuck_at]
-            .into_iter()
-            .flatten()
-            .min()
+        let brokers = self.brokers.values();
+        let brokers = brokers.filter_map(|broker| broker.next_timer(stuck_after));
+        timer.into_iter().chain(brokers).min()
     }
 
     /// Visits the partitions whose time has come.
     pub(super) fn tick(&mut self, now: Instant) {
         for broker in self.brokers.values_mut() {
-            broker.throttled_until = broker.throttled_until.filter(|until| *until > now);
+            self.metadata_wanted |= broker.tick(now);
         }
         let due = self.timers.range(..=(now, usize::MAX));
         let due: Vec<_> = due.map(|(_, slot)| *slot).collect();

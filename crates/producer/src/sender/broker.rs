@@ -1,0 +1,80 @@
+//! What is on its way to one broker, and what it waits for.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// A broker that answers nothing for so long may be asleep, and its partitions led by others by now.
+const SILENCE: Duration = Duration::from_secs(3);
+
+#[derive(Debug, Default)]
+pub(super) struct BrokerState {
+    pub(super) ready: VecDeque<usize>,
+    /// The slots of each request in flight, oldest first.
+    pub(super) in_flight: VecDeque<Vec<usize>>,
+    /// Since when none of them was answered, or newer metadata was wanted for that.
+    silent_since: Option<Instant>,
+    /// Why the last connection attempt failed.
+    pub(super) failure: Option<klamm_net::Error>,
+    /// The broker asked to send nothing until then (KIP-219).
+    pub(super) throttled_until: Option<Instant>,
+    /// Since when nothing could be sent although something is ready.
+    pub(super) waits_since: Option<Instant>,
+    /// For longer than `partitioner.availability.timeout.ms`.
+    pub(super) is_stuck: bool,
+}
+
+impl BrokerState {
+    pub(super) fn takes_more(&self, in_flight_max: usize, now: Instant) -> bool {
+        self.in_flight.len() < in_flight_max
+            && self.throttled_until.is_none_or(|until| until <= now)
+    }
+
+    /// A request is on its way.
+    pub(super) fn sent(&mut self, slots: Vec<usize>, now: Instant) {
+        self.in_flight.push_back(slots);
+        self.silent_since.get_or_insert(now);
+    }
+
+    /// The oldest request in flight is answered, or will not be; gives its slots.
+    pub(super) fn settled(&mut self, now: Instant) -> Vec<usize> {
+        let slots = self.in_flight.pop_front();
+        self.silent_since = (!self.in_flight.is_empty()).then_some(now);
+        slots.unwrap_or_default()
+    }
+
+    /// The newest request could not be written; gives its slots.
+    pub(super) fn unsent(&mut self) -> Vec<usize> {
+        let slots = self.in_flight.pop_back();
+        self.silent_since = self.silent_since.filter(|_| !self.in_flight.is_empty());
+        slots.unwrap_or_default()
+    }
+
+    /// When [`BrokerState::tick`], or a look at its availability, has something to do.
+    pub(super) fn next_timer(&self, stuck_after: Duration) -> Option<Instant> {
+        let silent_at = self.silent_since.map(|since| since + SILENCE);
+        if self.ready.is_empty() {
+            return silent_at;
+        }
+        let waits_since = self.waits_since.filter(|_| !self.is_stuck);
+        let stuck_at = waits_since.map(|since| since + stuck_after);
+        [self.throttled_until, stuck_at, silent_at]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Time has passed; says whether newer metadata is wanted, because the broker is silent.
+    pub(super) fn tick(&mut self, now: Instant) -> bool {
+        self.throttled_until = self.throttled_until.filter(|until| *until > now);
+        let is_silent = self
+            .silent_since
+            .is_some_and(|since| since + SILENCE <= now);
+        if is_silent {
+            self.silent_since = Some(now);
+        }
+        // What has another leader by now does not wait for this one any more.
+        is_silent && self.in_flight.iter().any(|slots| !slots.is_empty())
+    }
+}
