@@ -76,8 +76,10 @@ impl Call<'_> {
             _ => (CoordinatorKind::Transaction, self.transactional_id),
         };
         let deadline = Instant::now() + self.settings.request_timeout;
-        let node = self.cluster.coordinator(kind, key, deadline).await?;
-        let connection = self.cluster.connection(node, Lane::Group, deadline).await?;
+        let connecting = self
+            .cluster
+            .coordinator_connection(kind, key, Lane::Group, deadline);
+        let connection = connecting.await?;
         if kind == CoordinatorKind::Transaction {
             let version = connection.version(ApiKey::INIT_PRODUCER_ID)?;
             *can_bump = Some(version >= BUMPS_KNOWN_SINCE);
