@@ -5,7 +5,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use klamm::producer::Error;
+use klamm::producer::{Cause, Error};
 use klamm::{Client, Compression, Header, Outcome as Written, Record};
 use klamm_testbroker::TestBroker;
 use klamm_tests::{Kafka, OracleRecord};
@@ -253,6 +253,52 @@ async fn bad_records_are_refused_and_good_ones_unharmed() -> Outcome {
         read.iter()
             .all(|record| record.value.as_deref() == Some(b"good"))
     );
+    Ok(())
+}
+
+/// A batch is written whole or not at all; which of its records was at fault, the broker tells (KIP-467).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_the_broker_refuses_is_told_apart_from_those_that_went_with_it() -> Outcome {
+    let kafka = Kafka::shared();
+    let topic = kafka.create_topic_with("compacted", 1, &[("cleanup.policy", "compact")])?;
+    let client = connect(&kafka.bootstrap()).await;
+    let producer = client.producer().linger(Duration::from_secs(20)).build()?;
+    let mut deliveries = Vec::new();
+    for key in [Some("a"), None, Some("b")] {
+        let record = Record::to(&topic).value("v");
+        let record = match key {
+            Some(key) => record.key(key),
+            None => record,
+        };
+        deliveries.push(producer.send(record).await?);
+    }
+    producer.flush().await;
+    let mut causes = Vec::new();
+    for delivery in deliveries {
+        let error = within(30, "a delivery", delivery).await.unwrap_err();
+        assert_eq!(error.outcome(), Written::NotWritten, "{error}");
+        let Error::Delivery { cause, .. } = error else {
+            return Err(error.into());
+        };
+        causes.push(cause);
+    }
+    let invalid = klamm::ErrorCode(87);
+    let at_fault = |cause: &Cause| match cause {
+        Cause::Broker { code, message } => {
+            *code == invalid && message.as_ref().is_some_and(|text| text.contains("key"))
+        }
+        _ => false,
+    };
+    let beside = |cause: &Cause| matches!(cause, Cause::OtherRecord(code) if *code == invalid);
+    assert!(
+        beside(&causes[0]) && at_fault(&causes[1]) && beside(&causes[2]),
+        "{causes:?}"
+    );
+    let next = producer
+        .send(Record::to(&topic).key("c").value("v"))
+        .await?;
+    producer.flush().await;
+    assert_eq!(within(30, "a delivery", next).await?.offset, Some(0));
     Ok(())
 }
 

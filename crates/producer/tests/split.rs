@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use klamm_producer::{Acks, Compression, Outcome, ProducerBuilder, Record};
 use klamm_testbroker::{ApiKey, ErrorCode, Fault, TestBroker};
-use world::{Ledger, Results, World, soon};
+use world::{Ledger, Results, World, soon, visible};
 
 const LIMIT: u64 = 500;
 
@@ -102,6 +102,28 @@ async fn parts_keep_their_order_without_idempotence_too() {
     let results = send(builder, 500).await;
     assert_eq!(results.acknowledged(), 500);
     results.check(&world.broker).unwrap();
+}
+
+#[tokio::test]
+async fn a_transaction_whose_batches_are_cut_is_whole() {
+    for level in [1, 2] {
+        let limit = LIMIT.to_string();
+        let config = [("max.message.bytes", limit.as_str())];
+        let broker = TestBroker::builder().topic_with("orders", 1, config);
+        let world = World::start(broker.transaction_version(level)).await;
+        let builder = generous(&world).transactional_id("t");
+        let producer = soon("building", builder.build_transactional()).await;
+        let producer = producer.unwrap();
+        let transaction = soon("begin", producer.begin()).await.unwrap();
+        let values: Vec<String> = (0..1000).map(|at| format!("{at:04}")).collect();
+        for value in &values {
+            let delivery = transaction.send(Record::to("orders").value(value)).await;
+            drop(delivery.unwrap());
+        }
+        soon("commit", transaction.commit()).await.unwrap();
+        assert_eq!(visible(&world.broker, "orders"), values, "level {level}");
+        assert!(producer.stats().splits > 0);
+    }
 }
 
 #[tokio::test]

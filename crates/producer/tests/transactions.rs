@@ -167,6 +167,30 @@ async fn a_record_that_is_refused_makes_the_transaction_abortable_and_the_next_o
 }
 
 #[tokio::test]
+async fn a_record_out_of_retries_makes_the_transaction_abortable_and_the_next_one_is_whole() {
+    for level in LEVELS {
+        let world = start(level).await;
+        let builder = builder(&world).retries(1);
+        let producer = soon("building", builder.build_transactional()).await;
+        let producer = producer.unwrap();
+        let refusal = Fault::Error(ErrorCode::NOT_ENOUGH_REPLICAS);
+        world.inject_produce(refusal.on("orders", 1).times(2));
+        let failing = begin(&producer).await;
+        send(&failing, &["x", "y", "z"]).await;
+        let error = soon("commit", failing.commit()).await.unwrap_err();
+        let CommitError::Abortable { error, transaction } = error else {
+            panic!("{error}");
+        };
+        assert_eq!(error.code(), Some(ErrorCode::NOT_ENOUGH_REPLICAS));
+        soon("abort", transaction.abort()).await.unwrap();
+        let next = begin(&producer).await;
+        send(&next, &["a", "b", "c"]).await;
+        commit(next).await;
+        assert_eq!(visible(&world), ["a", "b", "c"], "level {level}");
+    }
+}
+
+#[tokio::test]
 async fn an_abort_fails_what_was_not_sent_and_says_so() {
     for level in LEVELS {
         let world = start(level).await;
