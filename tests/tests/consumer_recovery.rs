@@ -13,32 +13,13 @@ use klamm::{Client, Consumer, Rebalance, RebalanceListener, TopicPartition};
 use klamm_codec::ApiKey;
 use klamm_tests::{Action, Kafka, Rule};
 use support::probe::Probe;
+use support::stretch::Stretch;
 use support::{Outcome, blocking, three_nodes, within};
 
 const FETCH: i16 = 1;
 const OFFSET_COMMIT: i16 = 8;
 const SLACK: Duration = Duration::from_millis(200);
 const OFFSETS: &str = "__consumer_offsets";
-
-/// When something came last, and the longest time without it.
-struct Stretch {
-    last: Instant,
-    longest: Duration,
-}
-
-impl Stretch {
-    fn start() -> Self {
-        Self {
-            last: Instant::now(),
-            longest: Duration::ZERO,
-        }
-    }
-
-    fn came(&mut self) {
-        self.longest = self.longest.max(self.last.elapsed());
-        self.last = Instant::now();
-    }
-}
 
 /// What a member went through.
 struct Notes {

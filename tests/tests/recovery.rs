@@ -5,12 +5,13 @@ mod support;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use klamm::{Client, Producer, Record, TopicPartition};
 use klamm_codec::ApiKey;
 use klamm_tests::{Action, Kafka, Rule};
 use support::probe::Probe;
+use support::stretch::{Stretch, comes};
 use support::{Outcome, blocking, three_nodes, within};
 
 const PRODUCE: i16 = 0;
@@ -19,16 +20,16 @@ const SLACK: Duration = Duration::from_millis(200);
 /// Sends one record after the other's acknowledgement.
 struct Flow {
     ended: Arc<AtomicBool>,
-    /// When the last acknowledgement came, and the longest time between two.
-    seen: Arc<Mutex<(Instant, Duration)>>,
+    acknowledgements: Arc<Mutex<Stretch>>,
     sending: tokio::task::JoinHandle<u64>,
 }
 
 impl Flow {
     async fn start(producer: Producer, topic: &str) -> Self {
         let ended = Arc::new(AtomicBool::new(false));
-        let seen = Arc::new(Mutex::new((Instant::now(), Duration::ZERO)));
-        let (over, told, topic) = (Arc::clone(&ended), Arc::clone(&seen), topic.to_owned());
+        let acknowledgements = Arc::new(Mutex::new(Stretch::start()));
+        let (over, topic) = (Arc::clone(&ended), topic.to_owned());
+        let seen = Arc::clone(&acknowledgements);
         let sending = async move {
             let mut acknowledged = 0;
             while !over.load(Ordering::Relaxed) {
@@ -36,43 +37,31 @@ impl Flow {
                 let delivery = producer.send(record).await.unwrap();
                 within(120, "a delivery", delivery).await.unwrap();
                 acknowledged += 1;
-                let mut told = told.lock().unwrap();
-                told.1 = told.1.max(told.0.elapsed());
-                told.0 = Instant::now();
+                seen.lock().unwrap().came();
             }
             acknowledged
         };
         let flow = Self {
             ended,
-            seen,
+            acknowledgements,
             sending: tokio::spawn(sending),
         };
         // Connected and warm.
         flow.goes_on().await;
-        flow.seen.lock().unwrap().1 = Duration::ZERO;
+        *flow.acknowledgements.lock().unwrap() = Stretch::start();
         flow
     }
 
     /// Waits for an acknowledgement of something that was sent after this call.
     async fn goes_on(&self) {
-        let from = Instant::now();
-        let wait = async {
-            let mut since = from;
-            for _ in 0..2 {
-                while self.seen.lock().unwrap().0 <= since {
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                }
-                since = self.seen.lock().unwrap().0;
-            }
-        };
-        within(60, "the flow", wait).await;
+        comes("the flow", 2, &self.acknowledgements).await;
     }
 
     /// The longest time without an acknowledgement, and how many there were.
     async fn end(self) -> (Duration, u64) {
         self.ended.store(true, Ordering::Relaxed);
         let acknowledged = self.sending.await.unwrap();
-        (self.seen.lock().unwrap().1, acknowledged)
+        (self.acknowledgements.lock().unwrap().longest, acknowledged)
     }
 }
 

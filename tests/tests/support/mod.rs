@@ -4,6 +4,7 @@
 
 pub(crate) mod ledger;
 pub(crate) mod probe;
+pub(crate) mod stretch;
 pub(crate) mod three_nodes;
 
 use std::collections::BTreeMap;

@@ -3,7 +3,7 @@
 
 use std::future::Future;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use klamm::NodeId;
 use klamm::net::{Backoff, ClientConfig, Cluster, Lane};
@@ -16,6 +16,8 @@ use klamm_codec::messages::{GroupId, OffsetCommitRequest, ProduceRequest, StrByt
 use klamm_tests::Kafka;
 use tokio::task::JoinSet;
 
+use super::stretch::{Stretch, comes};
+
 /// The newest version that names topics.
 const VERSION: i16 = 12;
 const COMMIT_VERSION: i16 = 9;
@@ -23,8 +25,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// Asks until it is dropped.
 pub(crate) struct Probe {
-    /// When the last acknowledgement came, and the longest time between two.
-    seen: Arc<Mutex<(Instant, Duration)>>,
+    acknowledgements: Arc<Mutex<Stretch>>,
     _nodes: JoinSet<()>,
 }
 
@@ -63,48 +64,34 @@ impl Probe {
         };
         let cluster = super::within(30, "connecting", Cluster::connect(config)).await;
         let cluster = cluster.unwrap();
-        let started = Instant::now();
-        let seen = Arc::new(Mutex::new((started, Duration::ZERO)));
+        let acknowledgements = Arc::new(Mutex::new(Stretch::start()));
         let mut nodes = JoinSet::new();
         for node in kafka.nodes() {
-            let (cluster, seen) = (cluster.clone(), Arc::clone(&seen));
+            let (cluster, seen) = (cluster.clone(), Arc::clone(&acknowledgements));
             let (node, ask) = (NodeId(node.id()), ask.clone());
             nodes.spawn(async move {
                 loop {
                     if ask(cluster.clone(), node).await {
-                        let mut seen = seen.lock().unwrap();
-                        seen.1 = seen.1.max(seen.0.elapsed());
-                        seen.0 = Instant::now();
+                        seen.lock().unwrap().came();
                     }
                     tokio::time::sleep(PAUSE).await;
                 }
             });
         }
         let probe = Self {
-            seen,
+            acknowledgements,
             _nodes: nodes,
         };
         // Connected and warm.
-        probe.goes_on().await;
-        probe.seen.lock().unwrap().1 = Duration::ZERO;
+        comes("the probe", 1, &probe.acknowledgements).await;
+        *probe.acknowledgements.lock().unwrap() = Stretch::start();
         probe
-    }
-
-    /// Waits for an acknowledgement after this call.
-    async fn goes_on(&self) {
-        let from = Instant::now();
-        let wait = async {
-            while self.seen.lock().unwrap().0 <= from {
-                tokio::time::sleep(PAUSE).await;
-            }
-        };
-        super::within(60, "the probe", wait).await;
     }
 
     /// The longest time without an acknowledgement.
     pub(crate) async fn end(self) -> Duration {
-        self.goes_on().await;
-        self.seen.lock().unwrap().1
+        comes("the probe", 1, &self.acknowledgements).await;
+        self.acknowledgements.lock().unwrap().longest
     }
 }
 
