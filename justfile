@@ -104,9 +104,9 @@ bench-peers *arguments:
     cargo run --release --package klamm-benches --bin peers -- {{ arguments }}
 
 # 1,000 topics and the offsets of 1,000 groups while controllers are killed: nothing missing, nothing wrong. Also an
-# unclean election, and an admin of controllers whose active one goes.
+# unclean election, a broker that is unregistered, and an admin of controllers whose active one goes.
 admin-moves:
-    cargo test --package klamm-tests --test admin -- --ignored --nocapture --test-threads 1 nothing_is_missing unclean_election
+    cargo test --package klamm-tests --test admin -- --ignored --nocapture --test-threads 1 nothing_is_missing unclean_election three_nodes::a_broker
 
 # The same work by klamm's admin and by Java's in turn: milliseconds and requests.
 admin-beside-java:
@@ -123,6 +123,10 @@ command-on-three-nodes:
 # Admin calls on Kafka 2.4, 2.8 and 3.5; fetches each once.
 admin-old:
     cargo test --package klamm-tests --test admin -- --ignored --nocapture old_brokers
+
+# What brokers of Kafka 4.4 know, too; fetches it once.
+admin-new:
+    cargo test --package klamm-tests --test admin -- --ignored --nocapture newer_brokers
 
 # Two million records through groups of both protocols, while members and brokers come and go.
 chaos-groups:

@@ -50,3 +50,45 @@ fn the_table_of_methods_names_every_api_that_calls_are_made_of_and_no_other() {
     used.remove(&("ApiVersions".to_owned(), false));
     assert_eq!(named, used);
 }
+
+/// What is in the column of a row, separated by commas; without what explains a method, as in `describe_topics before 3.8`.
+fn named(column: &str) -> impl Iterator<Item = &str> {
+    let names = column.split(',').map(str::trim).filter(|it| *it != "—");
+    names.filter_map(|name| name.split(' ').next())
+}
+
+#[test]
+fn every_method_is_called_where_the_table_says_that_it_is_shown() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("../../docs/design/admin.md")).unwrap();
+    let mut methods = 0;
+    for row in page.lines().filter(|line| line.starts_with("| `")) {
+        let columns: Vec<_> = row.split('|').collect();
+        let shown: Vec<_> = columns[4].split('·').collect();
+        let [good, refused, _] = shown.as_slice() else {
+            panic!("not good · refused · beside: {row}");
+        };
+        assert_ne!(good.trim(), "—", "{row}");
+        let files = named(good).chain(named(refused)).map(|file| {
+            let path = root.join(format!("../../tests/tests/admin/{file}.rs"));
+            fs::read_to_string(path).unwrap_or_else(|error| panic!("{file}: {error}"))
+        });
+        let files: Vec<_> = files.collect();
+        for method in named(columns[1]) {
+            let call = format!("{}(", method.trim_matches('`'));
+            assert!(
+                files.iter().any(|file| file.contains(&call)),
+                "{call} in {}",
+                columns[4]
+            );
+            methods += 1;
+        }
+        // And each file has one of the row's.
+        for (file, name) in files.iter().zip(named(good).chain(named(refused))) {
+            let mut calls =
+                named(columns[1]).map(|method| format!("{}(", method.trim_matches('`')));
+            assert!(calls.any(|call| file.contains(&call)), "{name} in {row}");
+        }
+    }
+    assert!(methods > 60, "{methods}");
+}

@@ -1,7 +1,9 @@
 //! An admin that is connected to the controllers themselves (KIP-919): what they take, what they leave to brokers, and
 //! that the active one is found wherever it is.
 
-use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use klamm::admin::{
     Acl, AclFilter, AclOperation, AclResourceKind, ConfigChange, ConfigResource, DirectoryId,
@@ -12,13 +14,13 @@ use klamm::{Admin, Client, ErrorCode, NewTopic, NodeId};
 use klamm_tests::{Kafka, Printed};
 
 use super::{CONFIG_COMMAND, admin, field, kafka, refused, three_nodes, until};
-use crate::support::blocking;
+use crate::support::{blocking, within};
 
 const QUORUM_COMMAND: &str = "org.apache.kafka.tools.MetadataQuorumCommand";
 const FEATURE_COMMAND: &str = "org.apache.kafka.tools.FeatureCommand";
 const ACL_COMMAND: &str = "org.apache.kafka.tools.AclCommand";
 
-async fn admin_of_controllers(controllers: &str) -> Admin {
+pub(crate) async fn admin_of_controllers(controllers: &str) -> Admin {
     let properties = [("bootstrap.controllers", controllers)];
     Client::connect_admin(properties).await.unwrap()
 }
@@ -268,23 +270,22 @@ async fn the_active_controller_is_found_through_any_of_them() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "long: `just admin-moves`"]
 async fn nothing_is_missing_when_the_active_controller_goes() {
+    const DEATHS: usize = 6;
     let kafka = three_nodes::kafka().await;
     let name = blocking(|| kafka.create_topic("set-meanwhile", 1).unwrap());
+    let stop = Arc::new(AtomicBool::new(false));
+    let work = {
+        let ours = admin_of_controllers(&kafka.controllers()).await;
+        tokio::spawn(changes_are_read(ours, name, Arc::clone(&stop)))
+    };
     let ours = admin_of_controllers(&kafka.controllers()).await;
-    let topic = ConfigResource::topic(&name);
-    let changes = Cell::new(0);
-    for _ in 0..2 {
+    let mut leaders = Vec::new();
+    for _ in 0..DEATHS {
         let active = ours.describe_quorum().await.unwrap().leader.unwrap();
+        leaders.push(active.0);
         let node = kafka.broker(active.0).unwrap();
         node.kill().unwrap();
         until("another active controller", || async {
-            changes.set(changes.get() + 1);
-            let value = (86_400_000 + changes.get()).to_string();
-            let set = vec![ConfigChange::set("retention.ms", &value)];
-            let altered = ours.alter_configs([(topic.clone(), set)]).await.unwrap();
-            altered.all().unwrap();
-            let configs = ours.describe_config(topic.clone()).await.unwrap();
-            assert_eq!(configs["retention.ms"].value.as_ref(), Some(&value));
             let leader = ours.describe_quorum().await.unwrap().leader;
             (leader.is_some() && leader != Some(active)).then_some(())
         })
@@ -292,6 +293,48 @@ async fn nothing_is_missing_when_the_active_controller_goes() {
         node.start().unwrap();
         blocking(|| kafka.wait_until_ready().unwrap());
     }
-    let changes = changes.get();
-    println!("{changes} changes were made and read through controllers of which two were killed");
+    stop.store(true, Ordering::Relaxed);
+    let (changes, twice, longest) = within(120, "the changes", work).await.unwrap();
+    println!(
+        "{changes} properties and as many ACLs were changed and read through controllers of which {leaders:?} were killed; \
+         {twice} had been changed by an attempt whose answer was lost, the longest took {} ms",
+        longest.as_millis()
+    );
+    assert!(twice <= DEATHS, "{twice}");
+}
+
+/// Changes properties and ACLs through controllers and reads them there, until it is told to stop; gives how many, how
+/// many ACLs were gone before their deletion was answered, and how long the longest took.
+async fn changes_are_read(
+    ours: Admin,
+    name: String,
+    stop: Arc<AtomicBool>,
+) -> (usize, usize, Duration) {
+    let topic = ConfigResource::topic(&name);
+    let of_test = AclFilter::any().principal("User:meanwhile");
+    let (mut changes, mut twice, mut longest) = (0, 0, Duration::ZERO);
+    while !stop.load(Ordering::Relaxed) {
+        let started = Instant::now();
+        changes += 1;
+        let value = (86_400_000 + changes).to_string();
+        let set = vec![ConfigChange::set("retention.ms", &value)];
+        let altered = ours.alter_configs([(topic.clone(), set)]).await.unwrap();
+        altered.all().unwrap();
+        until("the value that was set", || async {
+            let configs = ours.describe_config(topic.clone()).await.unwrap();
+            (configs["retention.ms"].value.as_ref() == Some(&value)).then_some(())
+        })
+        .await;
+        let acl = Acl::allow("User:meanwhile", AclOperation::Read);
+        let acl = acl.on(AclResourceKind::Topic, format!("{name}-{changes}"));
+        let created = ours.create_acls([acl.clone()]).await.unwrap();
+        created.all().unwrap();
+        let deleted = ours.delete_acls([of_test.clone()]).await.unwrap();
+        let deleted = deleted.all().unwrap().remove(0);
+        // That of a round before would be one that came back.
+        assert!(deleted.iter().all(|(it, _)| *it == acl), "{deleted:?}");
+        twice += usize::from(deleted.is_empty());
+        longest = longest.max(started.elapsed());
+    }
+    (changes, twice, longest)
 }

@@ -14,6 +14,7 @@ mod denied;
 mod groups;
 mod hanging;
 mod helpers;
+mod newer_brokers;
 mod old_brokers;
 mod records;
 mod security;

@@ -18,8 +18,12 @@ use crate::support::{blocking, connect, within};
 pub(crate) async fn kafka() -> MutexGuard<'static, Kafka> {
     static KAFKA: OnceLock<Mutex<Kafka>> = OnceLock::new();
     let start = || {
-        let kafka = Kafka::builder().nodes(3).dynamic_quorum().start();
-        Mutex::new(kafka.expect("three brokers"))
+        let kafka = Kafka::builder().nodes(3).dynamic_quorum();
+        let authorizer = "org.apache.kafka.metadata.authorizer.StandardAuthorizer";
+        let kafka = kafka
+            .property("authorizer.class.name", authorizer)
+            .property("super.users", "User:ANONYMOUS");
+        Mutex::new(kafka.start().expect("three brokers"))
     };
     blocking(|| KAFKA.get_or_init(start)).lock().await
 }
@@ -333,6 +337,47 @@ async fn an_unclean_election_gives_a_leader_to_whoever_has_none() {
     blocking(|| kafka.wait_until_ready().unwrap());
     state("both replicas again", Some(second), 2).await;
     admin.delete_topics([name]).await.unwrap().all().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "long: `just admin-moves`"]
+async fn a_broker_that_has_gone_is_unregistered_and_may_come_back() {
+    let kafka = kafka().await;
+    let admin = admin(&kafka).await;
+    let controller = admin.describe_quorum().await.unwrap().leader.unwrap();
+    let gone = NodeId(controller.0 % 3 + 1);
+    let node = kafka.broker(gone.0).unwrap();
+    let is_known = || async {
+        let cluster = admin.describe_cluster().fenced_brokers(true).await.unwrap();
+        let fenced = cluster.fenced_brokers.iter().any(|it| it.node == gone);
+        (fenced, cluster.brokers.iter().any(|it| it.node == gone))
+    };
+    let printed = || {
+        let class = "org.apache.kafka.tools.ClusterTool";
+        let awake = kafka.broker(controller.0).unwrap();
+        let at = format!("127.0.0.1:{}", awake.port());
+        let list = ["list-endpoints", "--include-fenced-brokers"];
+        let tool = blocking(|| kafka.tool(class).unwrap().args(list));
+        let text = blocking(|| tool.args(["--bootstrap-server", &at]).run().unwrap().text());
+        text.lines().any(|line| line.starts_with(&gone.to_string()))
+    };
+    node.kill().unwrap();
+    until("the fencing", || async {
+        (is_known().await == (true, false)).then_some(())
+    })
+    .await;
+    assert!(printed());
+    admin.unregister_broker(gone).await.unwrap();
+    until("the end of it", || async {
+        (is_known().await == (false, false)).then_some(())
+    })
+    .await;
+    assert!(!printed());
+    let again = admin.unregister_broker(gone).await;
+    assert_eq!(refused(again), ErrorCode::BROKER_ID_NOT_REGISTERED);
+    node.start().unwrap();
+    blocking(|| kafka.wait_until_ready().unwrap());
+    assert_eq!(is_known().await, (false, true));
 }
 
 /// The work that is also given to Java's Admin: 1,000 topics created, described and deleted, and the

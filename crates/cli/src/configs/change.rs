@@ -2,18 +2,28 @@
 
 use clap::{ArgGroup, Args};
 use klamm::Admin;
-use klamm::admin::{ConfigChange, ConfigResource};
+use klamm::admin::ConfigChange;
 
 use super::ResourceArgs;
 use crate::args::property;
 use crate::failure::Failure;
 use crate::output::{Output, Report, properties, row};
 
+/// What is changed, and whether it is.
+#[derive(Args, Debug)]
+struct OfArgs {
+    #[command(flatten)]
+    resource: ResourceArgs,
+    /// Only check whether it could be done; nothing is changed
+    #[arg(long)]
+    validate_only: bool,
+}
+
 #[derive(Args, Debug)]
 #[command(group = ArgGroup::new("changes").required(true).multiple(true).args(["set", "append", "subtract"]))]
 pub(crate) struct SetArgs {
     #[command(flatten)]
-    resource: ResourceArgs,
+    of: OfArgs,
     /// Properties and their values, such as retention.ms=86400000
     #[arg(value_name = "PROPERTY=VALUE", value_parser = property)]
     set: Vec<(String, String)>,
@@ -23,21 +33,15 @@ pub(crate) struct SetArgs {
     /// Takes values, separated by commas, from a property that is a list
     #[arg(long, value_name = "PROPERTY=VALUES", value_parser = property)]
     subtract: Vec<(String, String)>,
-    /// Only check whether it could be done; nothing is changed
-    #[arg(long)]
-    validate_only: bool,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct DeleteArgs {
     #[command(flatten)]
-    resource: ResourceArgs,
+    of: OfArgs,
     /// Properties to set back
     #[arg(required = true, value_name = "PROPERTY")]
     names: Vec<String>,
-    /// Only check whether it could be done; nothing is changed
-    #[arg(long)]
-    validate_only: bool,
 }
 
 pub(super) async fn set(admin: &Admin, args: SetArgs, out: &Output) -> Result<(), Failure> {
@@ -54,40 +58,25 @@ pub(super) async fn set(admin: &Admin, args: SetArgs, out: &Output) -> Result<()
         .iter()
         .map(|(name, it)| ConfigChange::subtract(name, it));
     let changes = sets.chain(appends).chain(subtracts).collect();
-    alter(
-        admin,
-        args.resource.resource(),
-        changes,
-        args.validate_only,
-        out,
-    )
-    .await
+    alter(admin, &args.of, changes, out).await
 }
 
 pub(super) async fn delete(admin: &Admin, args: DeleteArgs, out: &Output) -> Result<(), Failure> {
     let changes = args.names.iter().map(ConfigChange::delete).collect();
-    alter(
-        admin,
-        args.resource.resource(),
-        changes,
-        args.validate_only,
-        out,
-    )
-    .await
+    alter(admin, &args.of, changes, out).await
 }
 
 async fn alter(
     admin: &Admin,
-    resource: ConfigResource,
+    of: &OfArgs,
     changes: Vec<ConfigChange>,
-    validate_only: bool,
     out: &Output,
 ) -> Result<(), Failure> {
     let count = changes.len();
-    let alter = admin.alter_configs([(resource, changes)]);
+    let alter = admin.alter_configs([(of.resource.resource(), changes)]);
     let mut report = Report::new(out);
-    for (resource, result) in alter.validate_only(validate_only).await? {
-        let status = if validate_only {
+    for (resource, result) in alter.validate_only(of.validate_only).await? {
+        let status = if of.validate_only {
             "could be changed"
         } else {
             "changed"

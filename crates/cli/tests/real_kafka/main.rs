@@ -1,11 +1,13 @@
 //! A day's work on Apache Kafka, beside Kafka's own tools.
 
+mod three_nodes;
+mod walk;
+
 use std::io::Write as _;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use klamm_tests::Kafka;
+use klamm_tests::{Action, Kafka, Rule};
 use serde_json::Value;
 
 const GROUPS: &str = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
@@ -13,6 +15,9 @@ const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
 const CONFIGS: &str = "kafka.admin.ConfigCommand";
 const OFFSETS: &str = "org.apache.kafka.tools.GetOffsetShell";
 const ACLS: &str = "org.apache.kafka.tools.AclCommand";
+
+/// The number of the API.
+const LIST_TRANSACTIONS: i16 = 66;
 
 const AUTHORIZER: &str = "org.apache.kafka.metadata.authorizer.StandardAuthorizer";
 
@@ -84,6 +89,7 @@ fn started() -> Kafka {
         .property("authorizer.class.name", AUTHORIZER)
         .property("allow.everyone.if.no.acl.found", true)
         .property("super.users", "User:ANONYMOUS")
+        .proxied()
         .listener("SECURE", "SASL_PLAINTEXT")
         .property("sasl.enabled.mechanisms", "SCRAM-SHA-512")
         .property("listener.name.secure.scram-sha-512.sasl.jaas.config", login)
@@ -131,82 +137,6 @@ fn a_days_work() {
     security(&kafka, &klamm);
     controllers(&kafka, &klamm);
     cluster(&klamm);
-}
-
-/// Every command of the page, in its order, by a shell; where the page shows an exit code, that is the one. With
-/// `KLAMM_WRITE_CLI_PAGE` each runs on a terminal, and the page is written anew with what it shows.
-#[test]
-fn the_walk_in_the_docs_is_as_it_is_told() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/cli.md");
-    let page = std::fs::read_to_string(&path).unwrap();
-    let kafka = Kafka::builder()
-        .property("authorizer.class.name", AUTHORIZER)
-        .property("super.users", "User:ANONYMOUS")
-        .start()
-        .expect("a broker for the page");
-    let writes = std::env::var_os("KLAMM_WRITE_CLI_PAGE").is_some();
-    let (mut written, mut commands) = (String::new(), 0);
-    for (at, block) in page.split("```text\n").enumerate() {
-        if at == 0 {
-            written.push_str(block);
-            continue;
-        }
-        let (block, after) = block.split_once("```").unwrap();
-        let runs: Vec<&str> = block.split_inclusive('\n').collect();
-        let runs = runs.chunk_by(|_, next| !next.starts_with("$ "));
-        let mut shown = Vec::new();
-        for run in runs {
-            let command = run[0].strip_prefix("$ ").unwrap().trim_end();
-            let told = walked(&kafka, command, writes);
-            for code in run.iter().filter(|line| line.starts_with("exit code ")) {
-                assert!(told.ends_with(code), "{command}: {told}");
-            }
-            shown.push(format!("$ {command}\n{told}"));
-            commands += 1;
-        }
-        let shown = shown.join("\n");
-        written.extend(["```text\n", &shown, "```", after]);
-    }
-    assert!(commands >= 20, "{commands} commands on the page");
-    if writes {
-        std::fs::write(path, written).unwrap();
-    }
-}
-
-/// What a command of the page prints; it has to succeed.
-fn walked(kafka: &Kafka, command: &str, on_terminal: bool) -> String {
-    let klamm = env!("CARGO_BIN_EXE_klamm");
-    let script = format!("klamm() {{ {klamm} \"$@\"; }}; {command}");
-    let mut shell = if on_terminal {
-        // Without a kernel's echo of the end of its input.
-        let script = format!("stty -echo cols 500; {script}");
-        let mut shell = Command::new("script");
-        shell.args(["--quiet", "--return", "--command", &script, "/dev/null"]);
-        shell
-    } else {
-        let mut shell = Command::new("sh");
-        shell.args(["-c", &script]);
-        shell
-    };
-    let output = shell
-        .env("KLAMM_BOOTSTRAP", kafka.bootstrap())
-        .env("CONTROLLERS", kafka.controllers())
-        .env("NO_COLOR", "1")
-        .env_remove("KLAMM_CONFIG")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{command}: {output:?}");
-    let told = String::from_utf8(output.stdout).unwrap();
-    // What was on a line before it was written over, such as a bar, is not there any more.
-    let lines = told.lines().map(|line| {
-        let line = line.trim_end_matches('\r');
-        let line = line.rsplit(['\r', '\u{8}']).next().unwrap_or_default();
-        let line = line.rsplit("\u{1b}[2K").next().unwrap_or_default();
-        let line = line.rsplit("\u{1b}[H").next().unwrap_or_default();
-        format!("{}\n", line.trim_end())
-    });
-    lines.collect()
 }
 
 fn records_and_groups(kafka: &Kafka, klamm: &Klamm) {
@@ -367,6 +297,17 @@ fn hanging(kafka: &Kafka, klamm: &Klamm) {
         (&"hung".into(), &1.into())
     );
     assert_eq!(found["producer_id"], PRODUCER_ID);
+    // Where a coordinator does not tell what it knows, nothing is said to hang.
+    let proxy = kafka.proxy(1);
+    proxy.inject(Rule::request(LIST_TRANSACTIONS, Action::Cut).always());
+    let doubtful = Klamm::at(kafka.proxied_bootstrap());
+    let hanging = "transactions hanging hung -X default.api.timeout.ms=2000";
+    let unknown = doubtful.run(hanging, "");
+    proxy.clear();
+    assert_eq!((unknown.code, &*unknown.stdout), (Some(1), ""));
+    let told = "it can't be told what hangs";
+    assert!(unknown.stderr.contains(told), "{}", unknown.stderr);
+
     let abort = |offset: i64, more: &str| {
         let line = format!("transactions abort hung:0 --start-offset {offset} {more}");
         klamm.run(&line, "")
@@ -439,69 +380,6 @@ fn configs_and_records(kafka: &Kafka, klamm: &Klamm) {
             .filter(|line| line.starts_with("orders:"))
             .count(),
         4
-    );
-}
-
-/// Replicas and leaders, moved by the command where there is somewhere to move them to.
-#[test]
-#[ignore = "starts three brokers: `just command-on-three-nodes`"]
-fn replicas_and_leaders_are_moved_between_three_nodes() {
-    let kafka = Kafka::builder().nodes(3).start().expect("three brokers");
-    let klamm = Klamm::at(kafka.bootstrap());
-    klamm.does("topics create orders -p 3 -r 2", "");
-    klamm.does("produce orders -K :", "a:1\nb:2\nc:3\n");
-    let described = |field: &str| -> Vec<Value> {
-        let topics = klamm.json("topics describe orders");
-        let partitions = topics[0]["partitions"].as_array().unwrap().iter();
-        partitions
-            .map(|partition| partition[field].clone())
-            .collect()
-    };
-    let moved = klamm.run("reassign start orders --to 3,1 --yes --wait --json", "");
-    assert_eq!(moved.code, Some(0), "{}", moved.stderr);
-    assert_eq!(klamm_json(&moved.stdout).as_array().unwrap().len(), 3);
-    let told = "3 partitions moved, with all replicas in place";
-    assert!(moved.stderr.contains(told), "{}", moved.stderr);
-    let wanted: [Value; 3] = [[3, 1], [1, 3], [3, 1]].map(|nodes| nodes.to_vec().into());
-    until("the brokers know of the move", || {
-        described("replicas") == wanted
-    });
-    assert_eq!(klamm.json("reassign").as_array().unwrap().len(), 0);
-
-    // A plan as Kafka's tool reads it; and what the tool then sees.
-    let plan = r#"{"version":1,"partitions":[{"topic":"orders","partition":0,"replicas":[2,3]}]}"#;
-    klamm.does("reassign start --file /dev/stdin --yes --wait", plan);
-    let first: Value = vec![2, 3].into();
-    until("the brokers know of the plan", || {
-        described("replicas")[0] == first
-    });
-    let elected = klamm.json("elect orders");
-    assert_eq!(elected.as_array().unwrap().len(), 3);
-    let preferred: [Value; 3] = [2, 1, 3].map(Value::from);
-    until("each has its preferred leader", || {
-        described("leader") == preferred
-    });
-    let again = klamm.json("elect orders:0");
-    assert_eq!(again[0]["elected"], false);
-    let printed = tools(&kafka, &[(TOPICS, "--describe --topic orders")]);
-    for (partition, leader, replicas) in [(0, 2, "2,3"), (1, 1, "1,3"), (2, 3, "3,1")] {
-        let row = printed[0]
-            .lines()
-            .find(|line| line.contains(&format!("Partition: {partition}")));
-        let row = row
-            .unwrap_or_else(|| panic!("{}", printed[0]))
-            .replace(char::is_whitespace, "");
-        assert!(
-            row.contains(&format!("Leader:{leader}Replicas:{replicas}Isr:")),
-            "{row}"
-        );
-    }
-
-    let nothing = klamm.run("reassign cancel", "");
-    assert!(
-        nothing.stderr.contains("nothing is under way"),
-        "{}",
-        nothing.stderr
     );
 }
 
