@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use klamm::net::{BoxedStream, Connecting, Connector, HostPort};
-use klamm::{Client, Error, ErrorCode, NewTopic, OffsetReset, Record};
-use klamm_testbroker::TestBroker;
+use klamm::{Admin, Client, Error, ErrorCode, NewTopic, OffsetReset, Record};
+use klamm_testbroker::{ApiKey, Fault, TestBroker};
 
 const CLOSE: Duration = Duration::from_secs(10);
 
@@ -25,6 +25,35 @@ async fn a_topic_can_be_produced_to_as_soon_as_it_is_created() -> Result<(), Err
         assert_eq!(delivery.await?.offset, Some(0));
     }
     producer.close(CLOSE).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_admin_has_the_patience_that_its_properties_name() -> Result<(), Error> {
+    let broker = TestBroker::builder().start().await.unwrap();
+    let client = Client::connect(&broker.bootstrap()).await?;
+    let create = async |admin: Admin, name: &str| {
+        let moved = Fault::Error(ErrorCode::NOT_CONTROLLER);
+        broker.inject(ApiKey::CREATE_TOPICS, moved).unwrap();
+        admin.create_topics([NewTopic::new(name)]).await?.all()
+    };
+    let impatient = client.admin_from_properties([("retries", "0")])?;
+    let refused = create(impatient, "orders").await.unwrap_err();
+    assert_eq!(refused.code(), Some(ErrorCode::NOT_CONTROLLER));
+    create(client.admin(), "orders").await?;
+
+    // Nobody answers, for as long as anybody waits.
+    let silence = Fault::Delay(Duration::from_secs(3600));
+    broker.inject(ApiKey::METADATA, silence.times(100)).unwrap();
+    let hasty = client.admin_from_properties([("default.api.timeout.ms", "300")])?;
+    let started = Instant::now();
+    let late = hasty.list_topics().await.unwrap_err();
+    assert!(late.to_string().contains("in time"), "{late}");
+    // The default is a minute.
+    assert!(started.elapsed() < Duration::from_secs(30), "{late}");
+    let odd = client.admin_from_properties([("default.api.timout.ms", "300")]);
+    let odd = odd.unwrap_err().to_string();
+    assert!(odd.contains("default.api.timeout.ms"), "{odd}");
     Ok(())
 }
 
