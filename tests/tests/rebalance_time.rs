@@ -1,7 +1,9 @@
 //! How long a large group takes to rebalance, and what stands still meanwhile: `just rebalance-time`.
 //!
 //! 50 members in this process share 200 partitions. Measured are the time from their start until all
-//! partitions have an owner and the shares are even, and the same after one of them has left.
+//! partitions have an owner and the shares are even, and the same after one of them has left: of several that leave one
+//! by one, at moments spread over the heartbeat interval. Members that joined together send their heartbeats together, so that
+//! one moment alone would measure how far the next heartbeat is.
 
 #[allow(dead_code, reason = "only a part of it is used here")]
 #[path = "group_chaos/history.rs"]
@@ -24,6 +26,18 @@ use support::{Outcome, blocking};
 
 const MEMBERS: usize = 50;
 const PARTITIONS: usize = 200;
+/// Members that leave, one by one.
+const LEAVERS: u32 = 6;
+/// How long the group is at rest before one leaves, at least.
+const REST: Duration = Duration::from_secs(5);
+
+/// The pause between heartbeats at rest: the client's default, and the broker's.
+const fn heartbeat_interval(protocol: GroupProtocol) -> Duration {
+    match protocol {
+        GroupProtocol::Classic => Duration::from_secs(3),
+        _ => Duration::from_secs(5),
+    }
+}
 
 async fn settled(members: &[Member]) {
     let deadline = Instant::now() + Duration::from_secs(120);
@@ -92,18 +106,23 @@ async fn fifty_members_share_two_hundred_partitions() -> Outcome {
         settled(&members).await;
         let joined = started.elapsed();
         let before = history.lock().unwrap().sessions();
-        tokio::time::sleep(Duration::from_secs(5)).await;
-        let moved = history.lock().unwrap().sessions();
-        let started = Instant::now();
-        members.remove(7).close().await;
-        settled(&members).await;
-        let left = started.elapsed();
-        let stopped = history.lock().unwrap().sessions() - moved;
+        let mut times = Vec::new();
+        let mut stopped = 0;
+        for leaver in 0..LEAVERS {
+            let phase = heartbeat_interval(protocol) * leaver / LEAVERS;
+            tokio::time::sleep(REST + phase).await;
+            let moved = history.lock().unwrap().sessions();
+            let started = Instant::now();
+            members.remove(7).close().await;
+            settled(&members).await;
+            times.push(started.elapsed().as_secs_f64());
+            stopped += history.lock().unwrap().sessions() - moved;
+        }
+        times.sort_by(f64::total_cmp);
         println!(
-            "{protocol:?}: joined and stable after {:.2} s with {before} assignments of partitions; one left, stable after {:.2} s, \
+            "{protocol:?}: joined and stable after {:.2} s with {before} assignments of partitions; {LEAVERS} left, stable after {times:.2?} s, \
              {stopped} partitions stopped",
             joined.as_secs_f64(),
-            left.as_secs_f64()
         );
         for member in members {
             member.kill().await;

@@ -1,11 +1,13 @@
 // How long a group of 50 members in one process takes to rebalance, as tests/tests/rebalance_time.rs measures it of klamm:
-// from the start of the members until the shares are even, and from one member's leaving. Arguments: bootstrap, topic.
+// from the start of the members until the shares are even, and from one member's leaving, at moments spread over the heartbeat
+// interval. Arguments: bootstrap, topic.
 package main
 
 import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,6 +17,9 @@ import (
 const (
 	members    = 50
 	partitions = 200
+	leavers    = 6
+	rest       = 5 * time.Second
+	heartbeats = 3 * time.Second
 	patience   = 120 * time.Second
 )
 
@@ -24,6 +29,8 @@ type group struct {
 	owned   []map[int32]bool
 	given   int
 	stopped int
+	// So many of the first members have left.
+	left int
 }
 
 func main() {
@@ -38,23 +45,25 @@ func main() {
 		clients[member] = group.join(member, bootstrap, topic)
 		go poll(clients[member])
 	}
-	group.settled(nil)
+	group.settled()
 	fmt.Printf("franz-go: joined and stable after %.2f s with %d assignments of partitions; ", time.Since(start).Seconds(), group.given)
-	time.Sleep(5 * time.Second)
 	group.mutex.Lock()
 	group.stopped = 0
-	own := len(group.owned[7])
 	group.mutex.Unlock()
-	start = time.Now()
-	clients[7].Close()
-	left := 7
-	group.settled(&left)
-	// Those of the member that left have to stop.
-	fmt.Printf("one left with %d, stable after %.2f s, %d partitions stopped\n", own, time.Since(start).Seconds(), group.stopped)
-	for member, client := range clients {
-		if member != left {
-			client.Close()
-		}
+	times := make([]float64, leavers)
+	for leaver := range leavers {
+		time.Sleep(rest + heartbeats*time.Duration(leaver)/leavers)
+		start = time.Now()
+		clients[leaver].Close()
+		group.left++
+		group.settled()
+		times[leaver] = time.Since(start).Seconds()
+	}
+	slices.Sort(times)
+	// Those of the members that left have to stop.
+	fmt.Printf("%d left, stable after %.2f s, %d partitions stopped\n", leavers, times, group.stopped)
+	for _, client := range clients[leavers:] {
+		client.Close()
 	}
 }
 
@@ -93,10 +102,10 @@ func (g *group) take(member int, taken []int32) {
 	}
 }
 
-// Waits until every partition has one owner and the shares of all, but for `left`, are even.
-func (g *group) settled(left *int) {
+// Waits until every partition has one owner and the shares of all that are left are even.
+func (g *group) settled() {
 	for deadline := time.Now().Add(patience); ; time.Sleep(2 * time.Millisecond) {
-		if g.isEven(left) {
+		if g.isEven() {
 			return
 		}
 		if time.Now().After(deadline) {
@@ -105,15 +114,12 @@ func (g *group) settled(left *int) {
 	}
 }
 
-func (g *group) isEven(left *int) bool {
+func (g *group) isEven() bool {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
 	owners := map[int32]int{}
 	most, least := 0, partitions
-	for member, owned := range g.owned {
-		if left != nil && member == *left {
-			continue
-		}
+	for _, owned := range g.owned[g.left:] {
 		most, least = max(most, len(owned)), min(least, len(owned))
 		for partition := range owned {
 			owners[partition]++
