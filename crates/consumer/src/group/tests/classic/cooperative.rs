@@ -10,12 +10,12 @@ fn joined(generation: i32) -> Joined {
     }
 }
 
-fn new() -> Bench {
-    Bench::with(None, Arc::new(CooperativeStickyAssignor))
+fn new() -> Classic {
+    Classic::with(None, Arc::new(CooperativeStickyAssignor))
 }
 
 /// A follower that owns `partitions` of t.
-fn stable(partitions: &[i32]) -> Bench {
+fn stable(partitions: &[i32]) -> Classic {
     let mut bench = new();
     let round = bench.start();
     bench.handle_join(round, Ok(joined(1)));
@@ -27,7 +27,7 @@ fn stable(partitions: &[i32]) -> Bench {
 }
 
 /// The subscription that goes out with a join.
-fn join_of(bench: &mut Bench) -> (Round, Subscription) {
+fn join_of(bench: &mut Classic) -> (Round, Subscription) {
     match bench.only() {
         Action::Join {
             round, protocols, ..
@@ -37,7 +37,7 @@ fn join_of(bench: &mut Bench) -> (Round, Subscription) {
 }
 
 /// Joins again in the next generation and is given `partitions`.
-fn rebalance(bench: &mut Bench, partitions: &[i32]) {
+fn rebalance(bench: &mut Classic, partitions: &[i32]) {
     bench.heartbeat(Err(code(ErrorCode::REBALANCE_IN_PROGRESS)));
     let (round, _) = join_of(bench);
     bench.handle_join(round, Ok(joined(2)));
@@ -174,7 +174,7 @@ fn a_lost_member_loses_everything_inside_of_a_poll_wherever_it_stands() {
     loses(&mut bench);
 }
 
-fn loses(bench: &mut Bench) {
+fn loses(bench: &mut Classic) {
     bench.none();
     assert!(bench.member.wants_poll());
     assert_eq!(bench.member.commits(), Commits::Refused);
@@ -253,7 +253,7 @@ fn the_leader_withholds_what_another_member_still_owns() {
     assert_eq!(given[1], [("t".into(), vec![0, 1, 2])]);
 }
 
-impl Bench {
+impl Classic {
     fn owned(&self) -> Vec<i32> {
         let (owned, _) = self.member.owned();
         owned.iter().map(|at| at.partition).collect()
