@@ -73,6 +73,50 @@ async fn a_small_budget_slows_reading_and_never_stops_it() {
 }
 
 #[tokio::test]
+async fn a_batch_larger_than_all_limits_comes_whole() {
+    let bench = Bench::with_partitions(2).await;
+    for index in 0..2 {
+        bench.produce(index, 0, 1000).await;
+        bench.produce(index, 1000, 3).await;
+    }
+    let builder = bench
+        .consumer()
+        .topics(["t"])
+        .fetch_max_bytes(1)
+        .partition_fetch_max_bytes(1)
+        .prefetch_bytes(1);
+    let mut consumer = builder.build().await.unwrap();
+    let read = read(&mut consumer, 2 * 1003).await;
+    for index in 0..2 {
+        let start = format!("{index}-");
+        let of_partition = read.iter().filter(|value| value.starts_with(&start));
+        let of_partition: Vec<_> = of_partition.cloned().collect();
+        assert_eq!(of_partition, expected(index, 0..1003));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fetch_is_answered_when_there_are_enough_bytes_or_its_time_is_over() {
+    let bench = Bench::with_partitions(1).await;
+    let builder = ConsumerBuilder::new(bench.cluster.clone())
+        .fetch_min_bytes(5_000)
+        .fetch_max_wait(10 * SECOND)
+        .offset_reset(OffsetReset::Earliest);
+    let mut consumer = builder.build().await.unwrap();
+    consumer.assign([partition(0)]).unwrap();
+    assert_eq!(consumer.position(&partition(0)).await.unwrap(), 0);
+    bench.produce(0, 0, 3).await;
+    let started = Instant::now();
+    assert_eq!(read(&mut consumer, 3).await, expected(0, 0..3));
+    let waited = started.elapsed();
+    assert!((5 * SECOND..15 * SECOND).contains(&waited), "{waited:?}");
+    let started = Instant::now();
+    bench.produce(0, 3, 1000).await;
+    read(&mut consumer, 1000).await;
+    assert!(started.elapsed() < SECOND, "{:?}", started.elapsed());
+}
+
+#[tokio::test]
 async fn all_codecs_are_read() {
     let bench = Bench::with_partitions(1).await;
     let mut first = 0;
