@@ -45,19 +45,19 @@ pub struct Pauses {
 }
 
 impl Pauses {
-    /// Those of a task that begins now.
+    /// Those of a task that begins `now`.
     #[must_use]
-    pub fn new(backoff: Backoff) -> Self {
+    pub const fn new(backoff: Backoff, now: Instant) -> Self {
         Self {
             backoff,
-            started: Instant::now(),
+            started: now,
             grown: 0,
         }
     }
 
-    /// The pause after an attempt that has just failed.
-    pub fn take(&mut self) -> Duration {
-        if self.started.elapsed() >= FAILOVER {
+    /// The pause after an attempt that failed `now`.
+    pub fn take(&mut self, now: Instant) -> Duration {
+        if now >= self.started + FAILOVER {
             self.grown += 1;
         }
         self.backoff.jittered(self.grown)
@@ -74,20 +74,22 @@ pub(crate) fn random_fraction() -> f64 {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn pauses_grow_only_when_a_failover_has_had_its_time() {
-        let mut pauses = Pauses::new(Backoff {
+    #[test]
+    fn pauses_grow_only_when_a_failover_has_had_its_time() {
+        let backoff = Backoff {
             initial: Duration::from_millis(100),
             max: Duration::from_secs(1),
-        });
+        };
+        let mut now = Instant::now();
+        let mut pauses = Pauses::new(backoff, now);
         for _ in 0..50 {
-            let pause = pauses.take();
+            let pause = pauses.take(now);
             assert!((80..=120).contains(&pause.as_millis()), "{pause:?}");
         }
-        tokio::time::advance(FAILOVER).await;
-        let pause = pauses.take();
+        now += FAILOVER;
+        let pause = pauses.take(now);
         assert!((160..=240).contains(&pause.as_millis()), "{pause:?}");
-        assert!((320..=480).contains(&pauses.take().as_millis()));
+        assert!((320..=480).contains(&pauses.take(now).as_millis()));
     }
 
     #[test]

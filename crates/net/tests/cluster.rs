@@ -7,10 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use klamm_codec::messages::MetadataRequest;
-use klamm_net::{
-    Broker, Cluster, Connection, CoordinatorKind, HostPort, Lane, LeaderHint, NodeId, Route,
-    Verdict,
-};
+use klamm_net::{Broker, Cluster, Connection, HostPort, Lane, LeaderHint, NodeId, Route, Verdict};
 use klamm_testbroker::{ApiKey, ErrorCode, Fault, TestBroker, TestBrokerBuilder};
 use support::{InMemory, Late, Moving, PATIENCE, WithHole, Without, config, connect, eventually};
 use tokio::time::{Duration, Instant};
@@ -422,75 +419,6 @@ async fn the_next_leader_is_found_as_soon_as_there_is_one_and_a_dead_one_asked_f
     tokio::time::sleep(Duration::from_secs(60)).await;
     let asked = broker.requests(ApiKey::METADATA) - before;
     assert!(asked <= 80, "{asked} times in a minute");
-}
-
-#[tokio::test(start_paused = true)]
-async fn who_took_over_from_a_dead_coordinator_is_asked_often_at_first_and_seldom_later() {
-    let (broker, connector) = start(TestBroker::builder().nodes(2)).await;
-    let coordinator = broker.coordinator("billing");
-    let bootstrap = broker.bootstrap();
-    let gone = bootstrap.split(',').nth(coordinator as usize - 1).unwrap();
-    let asking = connect(Without(connector, gone.parse().unwrap())).await;
-    // As a member of the group does.
-    let asking = tokio::spawn(async move {
-        loop {
-            let (kind, deadline) = (CoordinatorKind::Group, Instant::now() + PATIENCE);
-            let connecting = asking.coordinator_connection(kind, "billing", Lane::Group, deadline);
-            match connecting.await {
-                Ok(_) => return,
-                Err(error) => assert!(error.is_retriable(), "{error}"),
-            }
-            asking.forget_coordinator(kind, "billing");
-        }
-    });
-    let before = broker.requests(ApiKey::FIND_COORDINATOR);
-    tokio::time::sleep(Duration::from_secs(8)).await;
-    let asked = broker.requests(ApiKey::FIND_COORDINATOR) - before;
-    assert!((50..=120).contains(&asked), "{asked} times in 8 s");
-    tokio::time::sleep(Duration::from_secs(5)).await;
-    let before = broker.requests(ApiKey::FIND_COORDINATOR);
-    tokio::time::sleep(Duration::from_secs(60)).await;
-    let asked = broker.requests(ApiKey::FIND_COORDINATOR) - before;
-    assert!((50..=80).contains(&asked), "{asked} times in a minute");
-    asking.abort();
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_connection_to_a_dead_coordinator_becomes_one_to_the_next() {
-    let (broker, connector) = start(TestBroker::builder().nodes(2)).await;
-    let coordinator = broker.coordinator("billing");
-    let bootstrap = broker.bootstrap();
-    let gone = bootstrap.split(',').nth(coordinator as usize - 1).unwrap();
-    let cluster = connect(Without(connector, gone.parse().unwrap())).await;
-    let connect = || {
-        let (kind, deadline) = (CoordinatorKind::Group, Instant::now() + PATIENCE);
-        cluster.coordinator_connection(kind, "billing", Lane::Group, deadline)
-    };
-    // Until the pauses between attempts to connect are long.
-    let started = Instant::now();
-    while started.elapsed() < Duration::from_secs(5) {
-        connect().await.unwrap_err();
-    }
-    let before = broker.requests(ApiKey::FIND_COORDINATOR);
-    let moves = async {
-        eventually(
-            "others are asked while the connection is waited for",
-            || broker.requests(ApiKey::FIND_COORDINATOR) > before + 1,
-        )
-        .await;
-        broker.move_coordinators();
-        Instant::now()
-    };
-    let (connected, moved) = tokio::join!(connect(), moves);
-    connected.unwrap();
-    let late = moved.elapsed();
-    assert!(late < Duration::from_millis(200), "{late:?}");
-    let (kind, deadline) = (CoordinatorKind::Group, Instant::now() + PATIENCE);
-    let found = cluster
-        .coordinator(kind, "billing", deadline)
-        .await
-        .unwrap();
-    assert_eq!(found, NodeId(3 - coordinator));
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use klamm_codec::ErrorCode;
-use klamm_net::TopicPartition;
+use klamm_net::{Pauses, TopicPartition};
 use tokio::time::Instant;
 
 use super::action::{
@@ -78,8 +78,10 @@ pub(crate) struct ClassicMember {
     gives_up: bool,
     /// Why the member has to join (again).
     rejoin: Option<&'static str>,
-    /// Attempts in a row that did not end in an assignment.
-    attempts: u32,
+    /// Whether it has joined at once since the last assignment; next time after a pause.
+    hurried: bool,
+    /// Between attempts in a row that did not end in an assignment.
+    pauses: Option<Pauses>,
     leading: Option<Leading>,
     heartbeat: Heartbeat,
     /// The member was fenced: there is another one with its instance id.
@@ -106,7 +108,8 @@ impl ClassicMember {
             last: None,
             gives_up: false,
             rejoin: None,
-            attempts: 0,
+            hurried: false,
+            pauses: None,
             leading: None,
             fenced: false,
             actions: VecDeque::new(),
@@ -231,7 +234,8 @@ impl ClassicMember {
             return;
         }
         self.state = State::Stable;
-        self.attempts = 0;
+        self.hurried = false;
+        self.pauses = None;
         self.heartbeat.hasten(now);
         let target: Partitions = flattened(assignment.partitions).into_iter().collect();
         self.last = Some(LastAssignment {

@@ -28,7 +28,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use klamm_codec::ErrorCode;
-use klamm_net::{TopicId, TopicPartition};
+use klamm_net::{Pauses, TopicId, TopicPartition};
 use tokio::time::Instant;
 
 use super::action::{
@@ -119,8 +119,8 @@ pub(crate) struct ConsumerMember {
     /// The next heartbeat need not wait until then.
     has_news: bool,
     pace: Pace,
-    /// Heartbeats in a row that failed.
-    failures: u32,
+    /// Between heartbeats in a row that failed, from the first of them on.
+    pauses: Option<Pauses>,
     actions: VecDeque<Action>,
 }
 
@@ -154,7 +154,7 @@ impl ConsumerMember {
             in_flight: false,
             next_at: now,
             has_news: false,
-            failures: 0,
+            pauses: None,
             actions: VecDeque::new(),
         }
     }

@@ -19,7 +19,7 @@ pub(super) async fn call<R: Request>(
     build: impl Fn(i16) -> R,
     check: impl Fn(&R::Response) -> Result<(), ErrorCode>,
 ) -> Result<R::Response, Error> {
-    let mut pauses = Pauses::new(cluster.config().retry_backoff);
+    let mut pauses = Pauses::new(cluster.config().retry_backoff, Instant::now());
     loop {
         let error = match ask(cluster, group, deadline, &build, &check).await {
             Ok(response) => return Ok(response),
@@ -43,8 +43,9 @@ pub(super) async fn call<R: Request>(
         if !stays {
             cluster.forget_coordinator(CoordinatorKind::Group, group);
         }
-        let pause = pauses.take();
-        if Instant::now() + pause >= deadline {
+        let now = Instant::now();
+        let pause = pauses.take(now);
+        if now + pause >= deadline {
             return Err(Error::DeadlineExceeded {
                 what: format!("{} for group {group}", R::API),
                 last: Some(Box::new(error)),

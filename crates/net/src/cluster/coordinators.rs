@@ -38,7 +38,7 @@ impl Cluster {
             let found = coordinator::answers(&keys, response);
             found.first().and_then(|(_, found)| found.err())
         };
-        let mut pauses = Pauses::new(self.inner.config.retry_backoff);
+        let mut pauses = Pauses::new(self.inner.config.retry_backoff, Instant::now());
         let response = loop {
             let response = self
                 .call(
@@ -55,8 +55,9 @@ impl Cluster {
             let Some(code) = code(&response) else {
                 break response;
             };
-            let pause = pauses.take();
-            if Instant::now() + pause >= deadline {
+            let now = Instant::now();
+            let pause = pauses.take(now);
+            if now + pause >= deadline {
                 return Err(Error::DeadlineExceeded {
                     what: FindCoordinatorRequest::API.to_string(),
                     last: Some(Box::new(not_found(kind, key, code))),

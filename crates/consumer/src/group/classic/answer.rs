@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use klamm_codec::ErrorCode;
+use klamm_net::Pauses;
 use tokio::time::Instant;
 
 use super::{ClassicMember, Joining, State};
@@ -161,17 +162,18 @@ impl ClassicMember {
 
     /// Joins at once, after a pause if that does not help.
     pub(super) fn join_again(&mut self, now: Instant) {
-        if self.attempts == 0 {
-            self.attempts = 1;
-            self.join();
-        } else {
+        if self.hurried || self.pauses.is_some() {
             self.pause(now);
+        } else {
+            self.hurried = true;
+            self.join();
         }
     }
 
     fn pause(&mut self, now: Instant) {
-        let pause = self.settings.retry_backoff.jittered(self.attempts);
-        self.attempts = self.attempts.saturating_add(1);
+        let backoff = self.settings.retry_backoff;
+        let pauses = self.pauses.get_or_insert_with(|| Pauses::new(backoff, now));
+        let pause = pauses.take(now);
         self.round += 1;
         self.state = State::PreparingRebalance(Joining::Pausing(now + pause));
     }

@@ -1,6 +1,7 @@
 //! What the answers to heartbeats mean, the errors above all.
 
 use klamm_codec::ErrorCode;
+use klamm_net::Pauses;
 use tokio::time::Instant;
 
 use super::{ConsumerMember, State};
@@ -27,7 +28,7 @@ impl ConsumerMember {
     }
 
     fn beaten(&mut self, now: Instant, beaten: Beaten) {
-        self.failures = 0;
+        self.pauses = None;
         self.pace.set_interval(beaten.interval);
         if self.epoch != beaten.epoch || beaten.assignment.is_some() {
             // The group rebalances: what others release comes with a later heartbeat.
@@ -58,7 +59,7 @@ impl ConsumerMember {
             ErrorCode::NOT_COORDINATOR | ErrorCode::COORDINATOR_NOT_AVAILABLE => {
                 self.actions.push_back(Action::ForgetCoordinator);
                 // Another one may know at once; if that does not help, after a pause.
-                self.beat_again(now, self.failures > 0);
+                self.beat_again(now, self.pauses.is_some());
             }
             ErrorCode::COORDINATOR_LOAD_IN_PROGRESS => self.beat_again(now, true),
             ErrorCode::TOPIC_AUTHORIZATION_FAILED => {
@@ -73,8 +74,12 @@ impl ConsumerMember {
     }
 
     fn beat_again(&mut self, now: Instant, after_a_pause: bool) {
-        let pause = self.settings.retry_backoff.jittered(self.failures);
-        self.failures = self.failures.saturating_add(1);
-        self.next_at = if after_a_pause { now + pause } else { now };
+        let backoff = self.settings.retry_backoff;
+        let pauses = self.pauses.get_or_insert_with(|| Pauses::new(backoff, now));
+        self.next_at = if after_a_pause {
+            now + pauses.take(now)
+        } else {
+            now
+        };
     }
 }

@@ -80,7 +80,7 @@ impl ConsumerMember {
 
     fn acknowledge(&mut self, now: Instant) {
         self.state = State::Acknowledging;
-        if self.failures == 0 {
+        if self.pauses.is_none() {
             self.next_at = now;
         }
     }

@@ -171,7 +171,7 @@ impl Classic {
         self.none();
         self.wait(79 * MILLISECOND);
         self.none();
-        self.wait(321 * MILLISECOND);
+        self.wait(42 * MILLISECOND);
         self.join_sent().1
     }
 
@@ -355,6 +355,27 @@ fn an_unknown_member_joins_at_once_without_its_id_then_with_pauses() {
     assert_eq!(&*member_id, "");
     bench.handle_join(round, Err(code(ErrorCode::UNKNOWN_MEMBER_ID)));
     bench.rejoins_after_a_pause();
+}
+
+#[test]
+fn pauses_between_joins_grow_only_when_another_coordinator_has_had_its_time() {
+    let mut bench = Classic::new(None);
+    let mut round = bench.start();
+    let away = bench.now;
+    let mut longest = Duration::ZERO;
+    while bench.now < away + 20 * SECOND {
+        bench.handle_join(round, Err(code(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS)));
+        bench.none();
+        let failed = bench.now;
+        bench.now = bench.member.next_timeout(None).unwrap();
+        longest = longest.max(bench.now - failed);
+        if bench.now < away + 10 * SECOND {
+            assert!(longest <= 120 * MILLISECOND, "{longest:?}");
+        }
+        bench.wait(Duration::ZERO);
+        round = bench.join_sent().0;
+    }
+    assert!(longest >= 800 * MILLISECOND, "{longest:?}");
 }
 
 #[test]

@@ -69,7 +69,7 @@ fn trouble_with_the_coordinator_is_outlived_and_the_next_heartbeat_says_everythi
         assert!(matches!(bench.only(), Action::ForgetCoordinator));
         bench.wait(79 * MILLISECOND);
         bench.none();
-        bench.wait(200 * MILLISECOND);
+        bench.wait(42 * MILLISECOND);
         assert!(matches!(bench.only(), Action::Beat(_)));
         bench.is(State::Stable);
     }
