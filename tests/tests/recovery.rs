@@ -147,6 +147,17 @@ async fn three_real_nodes_are_followed_within_200_ms_of_their_own_outage() -> Ou
             })
             .await;
     }
+    world
+        .measure("the leader sleeps", async |world, flow| {
+            let leader = world.kafka.leader_of(&world.topic, 0).unwrap();
+            blocking(|| leader.pause()).unwrap();
+            flow.goes_on().await;
+            blocking(|| leader.resume()).unwrap();
+            // A broker is silent for so long before it is doubted, and before another is asked for metadata.
+            Duration::from_secs(3 + 1)
+        })
+        .await;
+    three_nodes::restart(&world.kafka, &world.client, &[&*world.topic]).await?;
     for round in 1..=2 {
         let what = format!("the leader is killed, time {round}");
         world
