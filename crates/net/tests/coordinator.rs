@@ -79,3 +79,36 @@ async fn a_connection_to_a_dead_coordinator_becomes_one_to_the_next() {
         .unwrap();
     assert_eq!(found, NodeId(broker.coordinator("billing")));
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_next_coordinator_is_found_at_once_although_the_dead_one_has_left_the_metadata() {
+    // More than once, as the next attempt to connect to the dead one may happen to come soon.
+    for _ in 0..5 {
+        let (broker, cluster) = without_its_coordinator().await;
+        let dead = NodeId(broker.coordinator("billing"));
+        let asking = cluster.clone();
+        let asking = tokio::spawn(async move {
+            loop {
+                let (kind, deadline) = (CoordinatorKind::Group, Instant::now() + PATIENCE);
+                let lane = Lane::Group;
+                let connecting = asking.coordinator_connection(kind, "billing", lane, deadline);
+                if connecting.await.is_ok() {
+                    return Instant::now();
+                }
+                asking.forget_coordinator(kind, "billing");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        });
+        // Until the pauses between attempts to connect are long.
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        broker.fence(dead.0).unwrap();
+        eventually("the metadata leave it out", || {
+            cluster.snapshot().broker(dead).is_none()
+        })
+        .await;
+        broker.move_coordinators();
+        let moved = Instant::now();
+        let late = asking.await.unwrap().duration_since(moved);
+        assert!(late < Duration::from_millis(200), "{late:?}");
+    }
+}

@@ -180,6 +180,20 @@ impl TestBroker {
         Ok(())
     }
 
+    /// Leaves `node` out of the metadata, as a controller does with one that has not been heard of for its session's time.
+    /// What it led and coordinated stays with it until it is moved.
+    ///
+    /// # Errors
+    /// There is no such node.
+    pub fn fence(&self, node: i32) -> Result<(), TestBrokerError> {
+        let id = self.node(node)?;
+        let mut cluster = self.shared.cluster();
+        for node in cluster.nodes.iter_mut().filter(|node| node.id == id) {
+            node.is_fenced = true;
+        }
+        Ok(())
+    }
+
     /// How many fetch sessions the nodes keep (KIP-227).
     pub fn fetch_sessions(&self) -> usize {
         self.shared.cluster().fetch_sessions.len()
@@ -469,6 +483,7 @@ impl TestBrokerBuilder {
                 id,
                 host: address.ip().to_string(),
                 port: address.port(),
+                is_fenced: false,
             });
             listeners.push((listener, id));
         }

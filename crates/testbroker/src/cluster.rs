@@ -44,6 +44,8 @@ pub(crate) struct Node {
     pub(crate) id: BrokerId,
     pub(crate) host: String,
     pub(crate) port: u16,
+    /// The controller has given it up: the metadata leave it out.
+    pub(crate) is_fenced: bool,
 }
 
 #[derive(Debug)]

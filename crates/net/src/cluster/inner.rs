@@ -125,13 +125,13 @@ impl Inner {
         }
     }
 
-    /// Whether `node` is away, and not for so long that nobody will take over from it any more.
+    /// Whether `node` is away, and not for so long that nobody will take over from it any more. The metadata leave it out
+    /// when its time is over, which is when others do.
     pub(super) fn is_failing_over(&self, node: NodeId) -> bool {
-        let snapshot = self.snapshot();
-        let away = snapshot
-            .broker(node)
-            .and_then(|broker| self.pool.away_for(&broker.address));
-        away.is_some_and(|away| away < FAILOVER)
+        self.snapshot().broker(node).is_none_or(|broker| {
+            let away = self.pool.away_for(&broker.address);
+            away.is_some_and(|away| away < FAILOVER)
+        })
     }
 
     /// A connection to a known broker, or to a bootstrap address when none of them answers.

@@ -90,8 +90,9 @@ fn about_brokers(cluster: &Cluster) -> MetadataResponse {
             .with_host(text(&node.host))
             .with_port(i32::from(node.port))
     };
+    let unfenced = cluster.nodes.iter().filter(|node| !node.is_fenced);
     MetadataResponse::default()
-        .with_brokers(cluster.nodes.iter().map(broker).collect())
+        .with_brokers(unfenced.map(broker).collect())
         .with_cluster_id(Some(text(&cluster.id)))
         .with_controller_id(cluster.nodes[0].id)
 }
