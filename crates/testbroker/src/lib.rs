@@ -23,6 +23,7 @@
 mod api;
 mod batch;
 mod broker;
+mod builder;
 mod cluster;
 mod connection;
 mod consumer_group;
@@ -40,6 +41,7 @@ mod topic;
 mod transaction;
 mod validate;
 
-pub use broker::{TestBroker, TestBrokerBuilder, TestBrokerError};
+pub use broker::{TestBroker, TestBrokerError};
+pub use builder::TestBrokerBuilder;
 pub use fault::{Fault, PlannedFault};
 pub use klamm_codec::{ApiKey, ErrorCode};

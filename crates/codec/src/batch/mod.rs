@@ -23,11 +23,13 @@
 mod decode;
 mod encode;
 mod header;
+mod headers;
 mod small;
 
-pub use decode::{Batch, Batches, Headers, Record, RecordBatch, RecordCursor, Records};
+pub use decode::{Batch, Batches, Record, RecordBatch, RecordCursor, Records};
 pub use encode::{BatchBuilder, Header, ProducerIdentity, SealedBatch, record_bytes_max};
 pub use header::{Attributes, BATCH_HEADER_BYTES, BatchHeader, TimestampType, crc_is_valid};
+pub use headers::Headers;
 
 #[cfg(test)]
 mod tests;

@@ -49,12 +49,10 @@ impl<'a> SmallRecord<'a> {
             rest,
         })
     }
-}
 
-impl SmallRecord<'_> {
     /// What follows the record at the start of `bytes`, if it is whole and small.
     #[inline]
-    pub(super) fn skip(bytes: &[u8]) -> Option<&[u8]> {
+    pub(super) fn skip(bytes: &'a [u8]) -> Option<&'a [u8]> {
         let (record_bytes, record) = varint(bytes)?;
         record.get(usize::try_from(record_bytes).ok()?..)
     }

@@ -1,8 +1,9 @@
 //! Handing out records.
 //!
 //! A poll takes the lock once, at its beginning: it tells how far the last one got, and takes
-//! everything that is buffered. What follows (checksums, decompression) happens without it. Between there and the return nothing is awaited, so that a poll either hands
-//! its records out or has not touched them.
+//! everything that is buffered. What follows (checksums, decompression) happens without it. Between
+//! there and the return nothing is awaited, so that a poll either hands its records out or has not
+//! touched them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -139,7 +140,7 @@ impl Consumer {
                 epoch: drain.epoch(),
                 faults: &self.faults,
             };
-            left -= records.add(source, spans).min(left);
+            left -= records.add(source, spans);
             self.put_back(drain);
         }
         records

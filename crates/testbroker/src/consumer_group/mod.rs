@@ -166,11 +166,7 @@ impl ConsumerGroup {
     /// Finds the member that speaks, or makes it one. Gives its place.
     fn admit(&mut self, heartbeat: &Heartbeat) -> Result<usize, ResponseError> {
         let joins = heartbeat.epoch == JOINS;
-        let found = match &heartbeat.instance_id {
-            None => self.place_of(&heartbeat.member_id),
-            Some(instance_id) => self.holder_of(instance_id),
-        };
-        let Some(index) = found else {
+        let Some(index) = self.place_of_speaker(heartbeat) else {
             if !joins {
                 return Err(ResponseError::UnknownMemberId);
             }
@@ -203,10 +199,7 @@ impl ConsumerGroup {
     }
 
     fn leave(&mut self, heartbeat: &Heartbeat) -> Result<Answer, ResponseError> {
-        let found = match &heartbeat.instance_id {
-            None => self.place_of(&heartbeat.member_id),
-            Some(instance_id) => self.holder_of(instance_id),
-        };
+        let found = self.place_of_speaker(heartbeat);
         let index = found.ok_or(ResponseError::UnknownMemberId)?;
         if self.members[index].id != heartbeat.member_id {
             return Err(ResponseError::FencedInstanceId);
@@ -377,6 +370,14 @@ impl ConsumerGroup {
 
     pub(crate) fn members(&self) -> &[Member] {
         &self.members
+    }
+
+    /// The member that `heartbeat` is of, or that has its instance id.
+    fn place_of_speaker(&self, heartbeat: &Heartbeat) -> Option<usize> {
+        match &heartbeat.instance_id {
+            None => self.place_of(&heartbeat.member_id),
+            Some(instance_id) => self.holder_of(instance_id),
+        }
     }
 
     fn place_of(&self, member_id: &str) -> Option<usize> {
