@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use socket2::SockRef;
 
 use super::Shared;
-use super::frame::{Frame, SIZE, is_tls};
+use super::frame::{Frame, SIZE, id_at, is_tls};
 use super::rule::{Action, Direction};
 
 /// Both sides of a connection.
@@ -138,7 +138,7 @@ impl Connection {
             if self.fate().swallows {
                 continue;
             }
-            if let Next::End = self.pass_on(action.as_ref(), frame.bytes, from, to)? {
+            if let Next::End = self.pass_on(direction, action.as_ref(), frame, from, to)? {
                 break;
             }
         }
@@ -164,24 +164,26 @@ impl Connection {
         let mut fate = self.fate();
         let api = match direction {
             Direction::Request => {
-                let named = frame.request_api().zip(frame.request_id());
+                let named = frame.request_api().zip(frame.id(direction));
                 named.map(|(api, id)| {
                     fate.asked.insert(id, api);
                     api
                 })
             }
-            Direction::Response => frame.response_id().and_then(|id| fate.asked.remove(&id)),
+            Direction::Response => frame.id(direction).and_then(|id| fate.asked.remove(&id)),
         };
         frame.api = api.unwrap_or(-1);
     }
 
     fn pass_on(
         &self,
+        direction: Direction,
         action: Option<&Action>,
-        mut bytes: Vec<u8>,
+        frame: Frame,
         from: &TcpStream,
         mut to: &TcpStream,
     ) -> io::Result<Next> {
+        let mut bytes = frame.bytes;
         match action {
             None => to.write_all(&bytes)?,
             Some(Action::Delay(time)) => {
@@ -234,8 +236,8 @@ impl Connection {
                 to.write_all(&bytes)?;
             }
             Some(Action::WrongCorrelationId) => {
-                if let Some(last) = bytes.get_mut(2 * SIZE - 1) {
-                    *last ^= 0x55;
+                if let Some(first) = bytes.get_mut(id_at(direction)) {
+                    *first ^= 0x55;
                 }
                 to.write_all(&bytes)?;
             }

@@ -2,6 +2,8 @@
 
 use std::io::{self, Read};
 
+use super::rule::Direction;
+
 /// Bytes of the size field.
 pub(super) const SIZE: usize = 4;
 /// Nobody under test sends larger ones.
@@ -34,18 +36,21 @@ impl Frame {
         Some(i16::from_be_bytes(self.at(SIZE)?))
     }
 
-    /// The correlation id of a request.
-    pub(super) fn request_id(&self) -> Option<i32> {
-        Some(i32::from_be_bytes(self.at(SIZE + 4)?))
-    }
-
-    /// The correlation id of a response.
-    pub(super) fn response_id(&self) -> Option<i32> {
-        Some(i32::from_be_bytes(self.at(SIZE)?))
+    /// Its correlation id.
+    pub(super) fn id(&self, direction: Direction) -> Option<i32> {
+        Some(i32::from_be_bytes(self.at(id_at(direction))?))
     }
 
     fn at<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
         self.bytes.get(at..)?.first_chunk().copied()
+    }
+}
+
+/// Where a frame's correlation id is: a request's API key and version come before it.
+pub(super) fn id_at(direction: Direction) -> usize {
+    match direction {
+        Direction::Request => SIZE + 4,
+        Direction::Response => SIZE,
     }
 }
 
