@@ -46,6 +46,14 @@ pub(crate) struct ProducerKey {
     pub(crate) epoch: i16,
 }
 
+impl ProducerKey {
+    /// The same producer in its next epoch, if it has one.
+    pub(crate) fn next(self) -> Option<Self> {
+        let epoch = self.epoch.checked_add(1)?;
+        Some(Self { epoch, ..self })
+    }
+}
+
 /// The producer id of the whole producer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ProducerIds {
@@ -72,13 +80,11 @@ impl ProducerIds {
             Self::Off | Self::Wanted => return None,
         };
         if *newest == old {
-            match newest.epoch.checked_add(1) {
-                Some(epoch) => newest.epoch = epoch,
-                None => {
-                    *self = Self::Wanted;
-                    return None;
-                }
-            }
+            let Some(next) = old.next() else {
+                *self = Self::Wanted;
+                return None;
+            };
+            *newest = next;
         }
         Some(*newest)
     }
@@ -166,6 +172,8 @@ pub(crate) struct Sequences<B> {
     gap: bool,
     /// The sequence that the broker takes next once everything is settled, if that is certain.
     expected: Option<i32>,
+    /// Position of the batch that says so: what becomes of older ones changes nothing.
+    expected_since: Option<u64>,
     /// The broker has acknowledged something of this producer id.
     known_to_broker: bool,
 }
@@ -181,6 +189,7 @@ impl<B> Default for Sequences<B> {
             settling: false,
             gap: false,
             expected: Some(0),
+            expected_since: None,
             known_to_broker: false,
         }
     }
@@ -221,14 +230,14 @@ impl<B> Sequences<B> {
         }
     }
 
-    /// The broker contradicts what was known of it: it takes `expected` next, or nobody knows what.
+    /// The broker contradicts what was known of it: it takes `expected` next, if anybody knows what.
     pub(crate) fn correct(&mut self, expected: Option<i32>) {
         self.expected = expected;
+        self.expected_since = None;
         self.known_to_broker = false;
     }
 
-    /// Whether the oldest batch in flight is the one that the broker is to expect: the oldest of all that
-    /// have a place, with none before it given up.
+    /// Whether the broker is to expect the oldest batch in flight: it is the oldest of all, with none given up.
     pub(crate) fn is_first_in_line(&self) -> bool {
         self.resend.is_empty() && !self.gap
     }
@@ -279,6 +288,7 @@ impl<B> Sequences<B> {
             return true;
         };
         self.expected = Some(next);
+        self.expected_since = None;
         for stamped in &mut self.resend {
             stamped.identity = Some((key, next));
             stamped.restamp = true;
@@ -358,7 +368,8 @@ impl<B> Sequences<B> {
             Answer::Written => {
                 self.known_to_broker = true;
                 let count = stamped.record_count;
-                self.expected = stamped.identity.map(|(_, sequence)| add(sequence, count));
+                let next = stamped.identity.map(|(_, sequence)| add(sequence, count));
+                self.expect(next, &stamped);
                 true
             }
             Answer::Refused => {
@@ -430,7 +441,15 @@ impl<B> Sequences<B> {
     fn break_line(&mut self, stamped: &Stamped<B>) {
         self.gap |= stamped.identity.is_some();
         if stamped.maybe_written {
-            self.expected = None;
+            self.expect(None, stamped);
+        }
+    }
+
+    /// What became of `stamped` shows what is next, if of no newer: a broker that has a batch has all before it.
+    fn expect(&mut self, next: Option<i32>, stamped: &Stamped<B>) {
+        if stamped.position >= self.expected_since {
+            self.expected = next;
+            self.expected_since = stamped.position;
         }
     }
 

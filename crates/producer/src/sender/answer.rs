@@ -247,8 +247,11 @@ impl SenderState {
                 state.failures = 0;
                 state.retry_at = None;
             }
-            Err(failure) if failure.outcome == Outcome::Unknown => state.sequences.correct(None),
-            Err(_) => {}
+            Err(failure) => {
+                if let Some(oldest) = state.sequences.in_flight_mut().next() {
+                    oldest.maybe_written |= failure.outcome == Outcome::Unknown;
+                }
+            }
         }
         if let Some(stamped) = state.sequences.answered(answer) {
             let records = stamped.records();
@@ -264,7 +267,9 @@ impl SenderState {
                 _ if stamped.given_up => {}
                 Ok(written) => {
                     if let Some(base_offset) = written.base_offset {
-                        state.acknowledged = base_offset + records as i64 - 1;
+                        // Batches that settle late come after newer ones.
+                        let last = base_offset + records as i64 - 1;
+                        state.acknowledged = state.acknowledged.max(last);
                     }
                     let latency = now.saturating_duration_since(created);
                     state.queue.fill.taken(bytes.len());

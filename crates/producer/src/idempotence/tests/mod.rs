@@ -180,6 +180,39 @@ fn without_another_epoch_a_partition_goes_back_to_what_its_broker_is_known_to_ex
 }
 
 #[test]
+fn without_another_epoch_an_older_batch_that_ends_later_takes_nothing_back() {
+    for (newer, gap, next) in [
+        (Answer::Written, Gap::Known, Some((0, 20))),
+        (Answer::Refused, Gap::Unknown, None),
+    ] {
+        let mut sequences = known();
+        let mut ids = given(KEY);
+        for batch in 0..2 {
+            send_new(&mut sequences, &mut ids, batch, 10);
+        }
+        for _ in 0..2 {
+            sequences.answered(Answer::Lost);
+        }
+        for batch in 0..2 {
+            assert_eq!(resend(&mut sequences, &mut ids).unwrap().0, batch);
+        }
+        // The older one for a moment only: it ends after the newer.
+        assert!(sequences.answered(Answer::Retry).is_none());
+        assert_eq!(sequences.answered(newer).unwrap().batch, 1);
+        assert_eq!(resend(&mut sequences, &mut ids), Some((0, 0, 0)));
+        assert_eq!(sequences.answered(Answer::Written).unwrap().batch, 0);
+        if newer == Answer::Written {
+            send_new(&mut sequences, &mut ids, 2, 5);
+            sequences.answered(Answer::Refused);
+        }
+        assert_eq!(sequences.gap(&ids), gap);
+        let prepared = sequences.prepare_new(&mut ids);
+        let sent = prepared.then_some(sequences.next_sequence);
+        assert_eq!(sent.map(|sequence| (0, sequence)), next);
+    }
+}
+
+#[test]
 fn without_another_epoch_nothing_follows_an_unknown_outcome_that_was_given_up() {
     let mut sequences = known();
     let mut ids = given(KEY);

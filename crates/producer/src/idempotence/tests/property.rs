@@ -141,7 +141,15 @@ impl World {
         self.answer(answer);
     }
 
-    fn answer(&mut self, answer: Answer) {
+    fn answer(&mut self, mut answer: Answer) {
+        // As the sender does where only a coordinator gives out epochs.
+        if matches!(self.ids, ProducerIds::Given { .. })
+            && answer == Answer::OutOfOrder
+            && self.sequences.is_first_in_line()
+        {
+            self.sequences.correct(None);
+            answer = Answer::Refused;
+        }
         if let Some(finished) = self.sequences.answered(answer) {
             let outcome = match answer {
                 Answer::Written => Reported::Written,
@@ -183,7 +191,20 @@ impl World {
         self.report(batch, Reported::Unknown);
     }
 
+    /// The coordinator gives out the next epoch, where nothing else helps any more.
+    fn renew(&mut self) {
+        let sequences = &self.sequences;
+        let unsettled = sequences.in_flight() > 0 || sequences.resend().any(|at| at.maybe_written);
+        if let ProducerIds::Given { newest, .. } = &mut self.ids
+            && !unsettled
+            && sequences.gap(&given(*newest)) == Gap::Unknown
+        {
+            newest.epoch += 1;
+        }
+    }
+
     fn step(&mut self, step: &Step) {
+        self.renew();
         match step {
             Step::Send => self.send(),
             Step::Process(fate) => self.process(*fate),
@@ -211,10 +232,13 @@ impl World {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]
     #[test]
-    fn nothing_is_lost_doubled_or_reordered_whatever_fails(steps in prop::collection::vec(any_step(), 0..120)) {
+    fn nothing_is_lost_doubled_or_reordered_whatever_fails(
+        steps in prop::collection::vec(any_step(), 0..120),
+        is_given in any::<bool>(),
+    ) {
         let mut world = World {
             sequences: Sequences::default(),
-            ids: ProducerIds::Known(KEY),
+            ids: if is_given { given(KEY) } else { ProducerIds::Known(KEY) },
             broker: Broker::default(),
             next_batch: 0,
             reported: Vec::new(),
@@ -228,6 +252,7 @@ proptest! {
             if (0..last as usize).all(|batch| world.reported[batch].is_some()) {
                 break;
             }
+            world.renew();
             world.send();
             world.process(Fate::Answer);
         }
