@@ -11,7 +11,7 @@ use klamm::{
     Client, Error, ExactlyOnce, IsolationLevel, OffsetReset, Record, Records, TopicPartition,
     Transaction, TransactionalProducer,
 };
-use klamm_tests::Kafka;
+use klamm_tests::{Action, Kafka, Rule};
 use support::{Outcome, blocking, connect, within};
 
 /// Transactions that are open for too long are looked for this often, in milliseconds.
@@ -42,8 +42,8 @@ async fn on_kafka_3() -> Outcome {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "fetches and starts an old version of Kafka; `just compat`"]
 async fn where_producers_are_forgotten_and_no_epoch_is_bumped() -> Outcome {
-    let kafka = blocking(|| Kafka::builder().version("2.3.1").start())?;
-    let client = connect(&kafka.bootstrap()).await;
+    let kafka = blocking(|| Kafka::builder().version("2.3.1").proxied().start())?;
+    let client = connect(&kafka.proxied_bootstrap()).await;
     let topic = blocking(|| kafka.create_topic("forgotten", 1))?;
     let mut expected = ended(&client, &topic).await?;
     expected.extend(fenced(&client, &topic).await?);
@@ -75,11 +75,25 @@ async fn where_producers_are_forgotten_and_no_epoch_is_bumped() -> Outcome {
     }
     let errors = producer.stats().errors;
     assert_eq!(errors.get(&59), Some(&2), "{errors:?}");
+    // An end without an answer: its epoch must not be used again, and is followed by the next.
+    for round in ["lost", "next"] {
+        let transaction = within(60, "begin", producer.begin()).await?;
+        let sent = values(round, 5);
+        send(&transaction, &topic, &sent).await?;
+        expected.extend(sent);
+        if round == "lost" {
+            let lost = Rule::response(END_TXN, Action::Cut).times(1);
+            kafka.proxy(1).inject(lost);
+        }
+        within(60, "commit", transaction.commit()).await?;
+    }
+    assert_eq!(kafka.proxy(1).applied().len(), 1);
     let visible = blocking(|| committed(&kafka, &topic, expected.len()))?;
     assert_eq!(visible, expected);
     Ok(())
 }
 
+const END_TXN: i16 = 26;
 const CLEANUP: &str = "transaction.abort.timed.out.transaction.cleanup.interval.ms";
 
 async fn everything(kafka: &Kafka) -> Outcome {

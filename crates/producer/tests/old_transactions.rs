@@ -4,6 +4,7 @@ mod world;
 
 use std::time::Duration;
 
+use klamm_net::{GroupMetadata, OffsetAndMetadata, TopicPartition};
 use klamm_producer::{CommitError, Outcome, Producer, Record, Transaction, TransactionalProducer};
 use klamm_testbroker::{ApiKey, ErrorCode, Fault, TestBroker};
 use world::{World, soon, visible};
@@ -132,17 +133,50 @@ async fn after_an_abort_the_next_transaction_takes_the_sequences_that_were_not_u
 }
 
 #[tokio::test]
-async fn an_end_whose_answer_is_lost_ends_the_producer_too() {
+async fn after_a_lost_answer_of_any_coordinator_the_next_transaction_is_in_an_epoch_of_its_own() {
+    let world = start().await;
+    let producer = producer(&world).await;
+    let mut expected = Vec::new();
+    let lost = [
+        ApiKey::ADD_PARTITIONS_TO_TXN,
+        ApiKey::ADD_OFFSETS_TO_TXN,
+        ApiKey::TXN_OFFSET_COMMIT,
+        ApiKey::END_TXN,
+    ];
+    for (epoch, api) in (0..).zip(lost) {
+        world.inject(api, Fault::DropAfter);
+        let transaction = begin(&producer).await;
+        expected.extend(send(&transaction, &format!("{epoch}-")).await);
+        let group = GroupMetadata::of_group("g");
+        let offset = (
+            TopicPartition::new("orders", 0),
+            OffsetAndMetadata::new(epoch),
+        );
+        let offsets = soon("offsets", transaction.send_offsets([offset], &group));
+        offsets.await.unwrap();
+        commit(transaction).await;
+        assert_eq!(committed(&world), expected, "{api:?}");
+        let log = world.log("orders", 0);
+        let mut batches = log.iter().rev();
+        let newest = batches.find(|stored| !stored.header.attributes.is_control());
+        let newest = newest.unwrap().header.producer_epoch;
+        assert_eq!(i64::from(newest), epoch, "{api:?}");
+    }
+    let closed = producer.close(Duration::from_secs(10));
+    soon("close", closed).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_epoch_that_another_had_in_between_is_not_used() {
     let world = start().await;
     let producer = producer(&world).await;
     let transaction = begin(&producer).await;
     let sent = send(&transaction, "a").await;
     world.inject(ApiKey::END_TXN, Fault::DropAfter);
+    // The next epoch is asked for twice, as if by another.
+    world.inject(ApiKey::INIT_PRODUCER_ID, Fault::DropAfter);
     commit(transaction).await;
     assert_eq!(committed(&world), sent);
-    // Its epoch must not be used again, and there is no other.
     let error = soon("begin", producer.begin()).await.unwrap_err();
-    assert!(error.is_fatal(), "{error}");
-    let closed = producer.close(Duration::from_secs(10));
-    soon("close", closed).await.unwrap();
+    assert!(error.is_fenced(), "{error}");
 }

@@ -26,7 +26,8 @@ impl Protocol {
 /// A request for a coordinator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
-    /// With the producer that it was, the next epoch of that (KIP-360).
+    /// With the producer that it was, the next epoch of that (KIP-360). A coordinator that does not know such
+    /// requests is not told of it, and gives the next epoch to whoever asks.
     InitProducerId {
         known: Option<ProducerKey>,
     },

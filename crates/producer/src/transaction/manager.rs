@@ -13,7 +13,9 @@
 //! - a transaction ends only when every batch of it is settled
 //! - before KIP-890, after a request whose outcome was unknown for a while, or a batch that left a
 //!   gap, no transaction begins before the epoch was bumped: a copy of it that comes late hits nothing.
-//!   Where it cannot be bumped (before KIP-360), a gap must be one that no copy can come of
+//!   Before KIP-360 that means to take the transactional id from whoever has it: done only where the end of the
+//!   transaction has just shown that it is this producer, and held to be done only if the epoch that comes is the
+//!   very next one. A gap that no copy can come of is closed in the same epoch there
 //! - an application's call that does not fit changes nothing; an answer that does not fit ends the
 //!   producer
 

@@ -1,4 +1,7 @@
 //! Requests to the coordinators, and their answers; one attempt each.
+//!
+//! `TxnOffsetCommit` is sent up to version 5, the newest that the message crate has. Version 6 (KIP-1319, Kafka 4.4)
+//! says the same with topic ids in place of names; brokers of 4.4 take 5 as well.
 
 use klamm_codec::api::Request as WireRequest;
 use klamm_codec::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;

@@ -13,7 +13,7 @@ use crate::transaction::{Answer, Protocol, Request};
 /// How brokers treat transactions.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Era {
-    /// Before 2.5: whoever has no records in a partition is not known there, and no epoch is bumped for it.
+    /// Before 2.5: whoever has no records in a partition is not known there, and the next epoch is for whoever asks.
     BeforeKip360,
     V1,
     V2,
@@ -165,13 +165,15 @@ impl Cluster {
         };
         let fenced = |producer: &ProducerKey| *producer != self.coordinator.producer;
         match request {
-            Request::InitProducerId { known } => match self.init(*known) {
-                Ok(producer) => Answer {
-                    producer: Some(producer),
-                    ..Answer::default()
-                },
-                Err(code) => refused(code),
-            },
+            Request::InitProducerId { known } => {
+                match self.init(known.filter(|_| self.era.can_bump())) {
+                    Ok(producer) => Answer {
+                        producer: Some(producer),
+                        ..Answer::default()
+                    },
+                    Err(code) => refused(code),
+                }
+            }
             Request::AddPartitions { producer, .. } | Request::AddOffsets { producer, .. }
                 if fenced(producer) =>
             {

@@ -68,7 +68,8 @@ pub(super) struct World {
     pub(super) fenced: bool,
     /// The producer may be fenced by a request of its own that came late: the one that took the id
     /// over, or in V1 an addition between the end of a transaction and the bump of its epoch, which the
-    /// coordinator takes for a new transaction.
+    /// coordinator takes for a new transaction. Before KIP-360 a bump whose answer is lost is as good as that: its
+    /// epoch may have been somebody else's.
     pub(super) may_fail: bool,
 }
 
@@ -136,8 +137,7 @@ impl World {
             late: Vec::new(),
             sealing: Vec::new(),
             fenced: false,
-            // An epoch that has to be bumped cannot be.
-            may_fail: !era.can_bump(),
+            may_fail: false,
         }
     }
 
@@ -246,8 +246,11 @@ impl World {
                 };
                 self.cluster.coordinate(&request, protocol);
                 let coordinator = &self.cluster.coordinator;
+                let can_bump = self.era.can_bump();
                 self.may_fail |= match request {
-                    Request::InitProducerId { known: None } => coordinator.producer != was,
+                    Request::InitProducerId { known } if known.is_none() || !can_bump => {
+                        coordinator.producer != was
+                    }
                     _ => protocol == Protocol::V1 && !was_open && coordinator.open,
                 };
             }
@@ -320,11 +323,10 @@ impl World {
             return;
         };
         let api = request.api();
-        // Where no epoch can be bumped, most of what is lost would end the producer.
-        let answered = if self.era.can_bump() { 69 } else { 89 };
         let answer = match self.random.below(100) {
-            roll if roll <= answered => Ok(self.cluster.coordinate(&request, protocol)),
+            ..70 => Ok(self.cluster.coordinate(&request, protocol)),
             70..=79 => {
+                self.may_fail |= !self.era.can_bump() && api == ApiKey::INIT_PRODUCER_ID;
                 self.cluster.coordinate(&request, protocol);
                 Err(disconnected(api, true))
             }

@@ -152,9 +152,14 @@ impl Manager {
             return;
         };
         match request {
-            Request::InitProducerId { .. } => {
+            Request::InitProducerId { known } => {
                 self.producer = producer;
-                self.change(State::Ready);
+                if self.can_bump || known.is_none_or(|known| producer == known.next()) {
+                    self.change(State::Ready);
+                } else {
+                    // Whoever had the epochs in between may have taken the transactional id over.
+                    self.end_for_good(ErrorCode::PRODUCER_FENCED);
+                }
             }
             Request::AddPartitions { partitions, .. } => {
                 self.open.started = true;
@@ -189,10 +194,11 @@ impl Manager {
         });
         if !self.open.bump {
             self.change(State::Ready);
-        } else if self.can_bump {
+        } else if self.can_bump || self.open.started {
             self.change(State::Initializing);
         } else {
-            // Before 2.5 an epoch can only be had by taking it from whoever has it by now.
+            // Before 2.5 the next epoch is had by taking it from whoever has it by now, and no end of the
+            // transaction has shown just before who that is.
             self.end_for_good(ErrorCode::UNSUPPORTED_VERSION);
         }
     }

@@ -105,8 +105,11 @@ async fn a_gap_in_a_partition_bumps_the_epoch_after_the_abort() {
 }
 
 #[tokio::test]
-async fn where_no_epoch_can_be_bumped_only_a_gap_of_unknown_extent_ends_the_producer() {
-    for (gap, expected) in [(Gap::Known, State::Ready), (Gap::Unknown, State::Fatal)] {
+async fn where_no_epoch_can_be_bumped_only_a_gap_of_unknown_extent_asks_for_one() {
+    for (gap, expected) in [
+        (Gap::Known, State::Ready),
+        (Gap::Unknown, State::Initializing),
+    ] {
         let mut world = World::ready(Protocol::V1);
         world.view.can_bump = Some(false);
         world.begin_writing(FIRST);
@@ -205,8 +208,9 @@ async fn a_cluster_that_goes_over_to_kip_890_gets_a_new_epoch_first() {
     assert_eq!(world.manager.protocol(), Protocol::V2);
 }
 
-#[tokio::test]
-async fn a_coordinator_that_cannot_bump_ends_the_producer_where_a_bump_is_needed() {
+/// In a transaction whose end was lost and repeated, and after which a coordinator before 2.5 is asked for
+/// another epoch.
+fn taking_an_epoch() -> World {
     let mut world = World::ready(Protocol::V1);
     world.view.can_bump = Some(false);
     world.begin_writing(FIRST);
@@ -217,6 +221,41 @@ async fn a_coordinator_that_cannot_bump_ends_the_producer_where_a_bump_is_needed
     world.request();
     world.succeed();
     assert_eq!(world.manager.ended(1), Some(true), "it is committed");
+    assert_eq!(world.manager.state(), State::Initializing);
+    world.request();
+    world
+}
+
+#[tokio::test]
+async fn an_epoch_that_is_for_whoever_asks_is_used_only_if_nobody_was_in_between() {
+    let mut world = taking_an_epoch();
+    world.answer(NEXT);
+    world.begin_writing(NEXT);
+    let later = ProducerKey { epoch: 2, ..FIRST };
+    let of_another_id = ProducerKey { id: 8, epoch: 0 };
+    for taken in [later, of_another_id] {
+        let mut world = taking_an_epoch();
+        world.answer(taken);
+        assert_eq!(world.manager.state(), State::Fatal, "{taken:?}");
+        assert!(world.manager.error().unwrap().is_fenced());
+        assert_eq!(world.manager.ended(1), Some(true));
+    }
+}
+
+#[tokio::test]
+async fn an_epoch_that_is_for_whoever_asks_is_not_taken_from_somebody_unknown() {
+    let mut world = World::ready(Protocol::V1);
+    world.view.can_bump = Some(false);
+    world.manager.begin().unwrap();
+    assert!(!world.manager.admits(&orders(0)));
+    world.request();
+    world.lose();
+    world.later();
+    world.request();
+    world.refuse(ErrorCode::TOPIC_AUTHORIZATION_FAILED);
+    world.manager.abort().unwrap();
+    // No coordinator has said by now that this is still its producer.
+    assert_eq!(world.poll(), None);
     assert_eq!(world.manager.state(), State::Fatal);
 }
 
