@@ -187,6 +187,42 @@ impl Kafka {
         })
     }
 
+    /// Waits until all replicas of a topic are in sync, as a running broker tells: only then any one of them can be
+    /// taken away without harm.
+    ///
+    /// # Errors
+    /// They are not within two minutes, or no broker answers.
+    pub fn wait_until_in_sync(&self, topic: &str) -> Result<()> {
+        let asked = self.any_running()?;
+        let in_sync = || {
+            let metadata = wire::metadata(asked.port(), Some(topic)).ok()?;
+            (metadata.out_of_sync == 0 && !metadata.leaders.is_empty()).then_some(())
+        };
+        wait_for(START_PATIENCE, in_sync)
+            .ok_or_else(|| asked.failure(&format!("has not all replicas of {topic} in sync")))
+    }
+
+    /// Waits until brokers other than `node` lead all partitions of a topic, with all replicas but its own in sync, as
+    /// one of them tells.
+    ///
+    /// # Errors
+    /// They do not within two minutes, or there is no other.
+    pub fn wait_until_replaced(&self, node: &Node, topic: &str) -> Result<()> {
+        let mut others = self.nodes.iter();
+        let other = others.find(|other| other.id() != node.id() && other.is_running());
+        let other = other.ok_or_else(|| Error::new("no other broker runs"))?;
+        let replaced = || {
+            let metadata = wire::metadata(other.port(), Some(topic)).ok()?;
+            let mut leaders = metadata.leaders.iter();
+            let by_others = leaders.all(|leader| *leader >= 0 && *leader != node.id());
+            (by_others && !metadata.leaders.is_empty() && metadata.out_of_sync <= 1).then_some(())
+        };
+        wait_for(START_PATIENCE, replaced).ok_or_else(|| {
+            let what = format!("does not see {topic} led without broker {}", node.id());
+            other.failure(&what)
+        })
+    }
+
     /// `host:port` of every broker's plaintext listener, joined with commas.
     pub fn bootstrap(&self) -> String {
         self.bootstrap_of(crate::properties::PLAINTEXT)

@@ -24,6 +24,8 @@ pub(crate) struct Metadata {
     pub(crate) controller_id: i32,
     /// Leaders of the asked topic by partition, -1 for none; empty if the broker does not know the topic yet.
     pub(crate) leaders: Vec<i32>,
+    /// How many replicas are not in sync in the partition where it is most.
+    pub(crate) out_of_sync: usize,
 }
 
 /// Asks for the broker's API versions: the first thing that any client does.
@@ -64,10 +66,9 @@ pub(crate) fn metadata(port: u16, topic: Option<&str>) -> io::Result<Metadata> {
             reader.i16()?; // error code: leader not available
             let partition = reader.i32()?;
             leaders.push((partition, reader.i32()?));
-            for _replicas_then_isr in 0..2 {
-                let nodes = reader.i32()?;
-                reader.bytes(usize::try_from(nodes).map_err(|_| invalid("negative count"))? * 4)?;
-            }
+            let replicas = reader.node_count()?;
+            let out_of_sync = replicas.saturating_sub(reader.node_count()?);
+            metadata.out_of_sync = metadata.out_of_sync.max(out_of_sync);
         }
         leaders.sort_unstable();
         metadata.leaders = leaders.into_iter().map(|(_, leader)| leader).collect();
@@ -200,6 +201,13 @@ impl<'a> Reader<'a> {
 
     fn i32(&mut self) -> io::Result<i32> {
         self.array().map(i32::from_be_bytes)
+    }
+
+    /// An array of node ids, of which only the number is of interest.
+    fn node_count(&mut self) -> io::Result<usize> {
+        let count = usize::try_from(self.i32()?).map_err(|_| invalid("negative count"))?;
+        self.bytes(count * 4)?;
+        Ok(count)
     }
 
     /// A string; a null one is empty.

@@ -16,6 +16,8 @@ use support::ledger::{Ledger, PARTITIONS, Reports, Told, acknowledged, check, fa
 use support::{Outcome, blocking, connect, within};
 
 const BUFFER_BYTES: usize = 4 << 20;
+/// Records a millisecond: what goes on for minutes has to be read by Java, too.
+const PACE: usize = 64;
 
 /// Sends records through the proxies until `disturb`, which is lent the producer, is done and
 /// `records_min` are sent. Gives what was told of each, which the delivery callback was told, too.
@@ -45,7 +47,10 @@ where
         });
         let sending = async {
             while ledger.sent.len() < records_min || !is_over.load(Ordering::Relaxed) {
-                ledger.send(&producer, topic).await;
+                for _ in 0..PACE {
+                    ledger.send(&producer, topic).await;
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
         blocking(|| tokio::runtime::Handle::current().block_on(sending));
@@ -132,15 +137,21 @@ fn three_nodes() -> klamm_tests::Result<(Kafka, String)> {
 /// One after the other, while records flow: the leader is killed, two of the three nodes are, a leader
 /// sleeps for 40 s, all three sleep, the network is cut and swallows.
 fn one_after_the_other(kafka: &Kafka, topic: &str, producer: &Producer) -> klamm_tests::Result<()> {
-    for round in 0..3 {
+    // Without the others in sync nobody can take a leader's place, and that is not the client's time.
+    let flow_in_sync = || {
         flow(producer, BETWEEN);
+        println!("slowest batch so far {:?}", producer.stats().latency.max());
+        kafka.wait_until_in_sync(topic)
+    };
+    for round in 0..3 {
+        flow_in_sync()?;
         println!("killing the leader of partition {round}");
         let leader = kafka.leader_of(topic, round)?;
         leader.kill()?;
         leader.restart()?;
         kafka.wait_until_ready()?;
     }
-    flow(producer, BETWEEN);
+    flow_in_sync()?;
     println!("killing two of the three nodes, one after the other");
     kafka.node(0).kill()?;
     std::thread::sleep(Duration::from_secs(5));
@@ -149,13 +160,16 @@ fn one_after_the_other(kafka: &Kafka, topic: &str, producer: &Producer) -> klamm
     kafka.node(0).restart()?;
     kafka.node(1).restart()?;
     kafka.wait_until_ready()?;
-    flow(producer, BETWEEN);
+    flow_in_sync()?;
     println!("a leader sleeps for 40 s");
     let leader = kafka.leader_of(topic, 0)?;
+    let (slept, patience) = (Instant::now(), Duration::from_secs(40));
     leader.pause()?;
-    std::thread::sleep(Duration::from_secs(40));
+    kafka.wait_until_replaced(leader, topic)?;
+    println!("others lead, in sync, after {:?}", slept.elapsed());
+    std::thread::sleep(patience.saturating_sub(slept.elapsed()));
     leader.resume()?;
-    flow(producer, BETWEEN);
+    flow_in_sync()?;
     println!("all three sleep for 10 s, with requests that nobody has read");
     for node in kafka.nodes() {
         node.pause()?;
@@ -164,6 +178,10 @@ fn one_after_the_other(kafka: &Kafka, topic: &str, producer: &Producer) -> klamm
     for node in kafka.nodes() {
         node.resume()?;
     }
+    flow_in_sync()?;
+    println!(
+        "cutting the network, and swallowing what it carries until `request.timeout.ms` is over"
+    );
     for round in 0..10 {
         flow(producer, BETWEEN / 4);
         for proxy in kafka.proxies() {
@@ -174,8 +192,7 @@ fn one_after_the_other(kafka: &Kafka, topic: &str, producer: &Producer) -> klamm
             }
         }
     }
-    flow(producer, BETWEEN);
-    Ok(())
+    flow_in_sync()
 }
 
 /// 2,000,000 records and more; gives what was told of each, after it was held against what Java reads.

@@ -276,7 +276,7 @@ impl World {
                 "committed {committed}, found {found:?}"
             );
             let topics = [&*self.topic, OFFSETS];
-            three_nodes::restart(&self.kafka, &self.admin, &topics).await?;
+            three_nodes::restart(&self.kafka, &topics)?;
         }
         member.close().await;
         drop(writing);

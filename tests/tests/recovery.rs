@@ -157,7 +157,7 @@ async fn three_real_nodes_are_followed_within_200_ms_of_their_own_outage() -> Ou
             Duration::from_secs(3 + 1)
         })
         .await;
-    three_nodes::restart(&world.kafka, &world.client, &[&*world.topic]).await?;
+    three_nodes::restart(&world.kafka, &[&*world.topic])?;
     for round in 1..=2 {
         let what = format!("the leader is killed, time {round}");
         world
@@ -167,7 +167,7 @@ async fn three_real_nodes_are_followed_within_200_ms_of_their_own_outage() -> Ou
                 Duration::ZERO
             })
             .await;
-        three_nodes::restart(&world.kafka, &world.client, &[&*world.topic]).await?;
+        three_nodes::restart(&world.kafka, &[&*world.topic])?;
     }
     assert!(world.too_long.is_empty(), "{:?}", world.too_long);
     Ok(())

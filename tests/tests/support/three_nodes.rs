@@ -1,12 +1,10 @@
 //! Three real nodes whose leaders move, and who come back after they were killed.
 
-use std::time::Duration;
-
 use klamm::admin::ElectionType;
 use klamm::{Client, NodeId, TopicPartition};
 use klamm_tests::{Kafka, KafkaBuilder};
 
-use super::{blocking, within};
+use super::blocking;
 
 /// Behind proxies, with elections that do not take long.
 pub(crate) fn builder() -> KafkaBuilder {
@@ -32,29 +30,15 @@ pub(crate) async fn lead(client: &Client, partition: &TopicPartition, node: i32)
 }
 
 /// Starts the nodes that are down, and waits until all replicas of `topics` are in sync: an election needs one.
-pub(crate) async fn restart(
-    kafka: &Kafka,
-    client: &Client,
-    topics: &[&str],
-) -> klamm_tests::Result<()> {
+pub(crate) fn restart(kafka: &Kafka, topics: &[&str]) -> klamm_tests::Result<()> {
     blocking(|| {
         let nodes = kafka.nodes().iter();
         for node in nodes.filter(|node| !node.is_running()) {
             node.restart()?;
         }
-        kafka.wait_until_ready()
-    })?;
-    let wait = async {
-        loop {
-            let described = client.admin().describe_topics(topics.iter().copied()).await;
-            let described = described.unwrap().all().unwrap();
-            let mut partitions = described.iter().flat_map(|topic| &topic.partitions);
-            if partitions.all(|partition| partition.in_sync_replicas.len() == 3) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    within(60, "all replicas in sync", wait).await;
-    Ok(())
+        kafka.wait_until_ready()?;
+        topics
+            .iter()
+            .try_for_each(|topic| kafka.wait_until_in_sync(topic))
+    })
 }
