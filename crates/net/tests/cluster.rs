@@ -382,6 +382,35 @@ async fn a_broker_that_sleeps_does_not_hold_up_metadata() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_broker_that_sleeps_and_is_the_only_one_known_does_not_hold_up_metadata() {
+    let builder = TestBroker::builder().nodes(2).topic("orders", 1);
+    let (broker, connector) = start(builder).await;
+    let mut config = config(connector);
+    let bootstrap = broker.bootstrap();
+    config.bootstrap = bootstrap.split(',').map(|it| it.parse().unwrap()).collect();
+    // The other one was away when its neighbour told the client last of who is there.
+    broker.fence(2).unwrap();
+    broker.move_leader("orders", 0, 1).unwrap();
+    let cluster = Cluster::connect(config).await.unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    cluster.topic("orders", false, deadline).await.unwrap();
+    assert_eq!(cluster.snapshot().brokers.len(), 1);
+    let asleep = Fault::Delay(Duration::from_secs(3600));
+    broker.inject(ApiKey::METADATA, asleep).unwrap();
+    broker.move_leader("orders", 0, 2).unwrap();
+    let started = Instant::now();
+    cluster.request_refresh();
+    eventually("the next leader is known", || {
+        let snapshot = cluster.snapshot();
+        let partition = snapshot.topic("orders").unwrap().partition(0).unwrap();
+        partition.leader == Some(NodeId(2))
+    })
+    .await;
+    let waited = started.elapsed();
+    assert!(waited < Duration::from_secs(3), "{waited:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_next_leader_is_found_as_soon_as_there_is_one_and_a_dead_one_asked_for_seldom() {
     let builder = TestBroker::builder().nodes(2).topic("orders", 1);
     let (broker, connector) = start(builder).await;

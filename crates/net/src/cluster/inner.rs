@@ -216,8 +216,9 @@ impl Inner {
         loop {
             let deadline = Instant::now() + self.config.default_api_timeout;
             let addresses = self.bootstrap_in_turn();
-            let attempts = addresses
-                .map(|address| async move { self.ask_bootstrap(&address, deadline).await });
+            let attempts = addresses.map(|address| async move {
+                self.ask_bootstrap(&address, &[], false, deadline).await
+            });
             let failures = match first_success(HEAD_START, attempts).await {
                 Ok(answer) => return Ok(answer),
                 Err(failures) => failures,
@@ -232,10 +233,16 @@ impl Inner {
         }
     }
 
-    async fn ask_bootstrap(&self, address: &HostPort, deadline: Instant) -> Result<Answer, Error> {
+    pub(crate) async fn ask_bootstrap(
+        &self,
+        address: &HostPort,
+        topics: &[Arc<str>],
+        auto_create: bool,
+        deadline: Instant,
+    ) -> Result<Answer, Error> {
         let lane = LaneKey::new(Lane::Control, OwnerId::CLIENT);
         let connection = self.pool.connection(address, None, lane, deadline).await?;
-        metadata::ask(&connection, &self.config, &[], false).await
+        metadata::ask(&connection, &self.config, topics, auto_create).await
     }
 
     fn bootstrap_in_turn(&self) -> impl Iterator<Item = HostPort> {

@@ -6,14 +6,14 @@
 //! the last answer brought nothing new; and every `metadata.max.age.ms` without a reason. The backoff does not
 //! grow while brokers may still be choosing a leader ([`FAILOVER`]): it would be added to their outage. When answers
 //! fail to come for long, or a broker says so, it starts again from the bootstrap addresses (KIP-1102). A broker that
-//! fails to answer, or is silent, makes the next one be asked.
+//! fails to answer, or is silent, makes the next one be asked; when all are silent, the bootstrap addresses are.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::snapshot::{Answer, ClusterSnapshot};
 use super::{controllers, request};
@@ -303,13 +303,45 @@ impl Refresher {
             ask(&connection, &self.config, topics, auto_create).await
         };
         let brokers = cluster.snapshot().brokers.len().max(1);
-        let answer = first_success(SILENCE, (0..brokers).map(attempt)).await;
+        let answer = tokio::select! {
+            answer = first_success(SILENCE, (0..brokers).map(attempt)) => answer,
+            Some(answer) = async {
+                sleep(SILENCE * u32::try_from(brokers).unwrap_or(u32::MAX)).await;
+                let asked = others().clone();
+                self.ask_unknown(cluster, topics, auto_create, deadline, &asked).await
+            } => Ok(answer),
+        };
         let none = || Error::DeadlineExceeded {
             what: "asking for metadata".to_owned(),
             last: None,
         };
         cluster.publish(answer.map_err(|mut failures| failures.pop().unwrap_or_else(none))?);
         Ok(())
+    }
+
+    /// The answer of a bootstrap address that is none of `asked`, when all that are known are silent: a broker that
+    /// was away when one of those answered last is not known, and may be the only one awake.
+    async fn ask_unknown(
+        &self,
+        cluster: &Inner,
+        topics: &[Arc<str>],
+        auto_create: bool,
+        deadline: Instant,
+        asked: &[String],
+    ) -> Option<Answer> {
+        if !self.config.rebootstrap {
+            return None;
+        }
+        let mut others = self.config.bootstrap.clone();
+        others.retain(|address| !asked.contains(&address.to_string()));
+        let attempts = others.into_iter().map(|address| async move {
+            let answer = cluster.ask_bootstrap(&address, topics, auto_create, deadline);
+            answer.await
+        });
+        let answer = first_success(SILENCE, attempts).await.ok()?;
+        // The address may belong to another cluster by now; that all others have gone has not shown yet.
+        let known = &cluster.snapshot().cluster_id;
+        (known.is_none() || *known == answer.cluster_id).then_some(answer)
     }
 
     /// Waits before the next request, so that no error of a topic becomes a hot loop.
