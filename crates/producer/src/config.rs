@@ -278,7 +278,9 @@ impl ProducerConfig {
             findings.problem(Problem::not_allowed("transactional.id", "", allowed));
         }
         checks::batch_size(self.batch_size, self.max_request_size, &mut findings);
-        if let Err(error) = self.compressor() {
+        if self.compression != Compression::None
+            && let Err(error) = Compressor::new(self.compression, self.compression_level)
+        {
             let level = self.compression_level.unwrap_or_default().to_string();
             let name = format!("compression.{}.level", self.compression);
             findings.problem(Problem::not_allowed(&name, &level, error.to_string()));
@@ -305,16 +307,6 @@ impl ProducerConfig {
             record_bytes_max: self.max_request_size.min(self.buffer_memory),
             config: self,
         })
-    }
-
-    /// The compressor of this producer's batches; none if they are not compressed.
-    pub(crate) fn compressor(
-        &self,
-    ) -> Result<Option<Compressor>, klamm_codec::compress::CompressError> {
-        match self.compression {
-            Compression::None => Ok(None),
-            codec => Compressor::new(codec, self.compression_level).map(Some),
-        }
     }
 }
 
