@@ -4,6 +4,8 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use klamm_codec::batch::{BatchHeader, Batches};
@@ -15,7 +17,9 @@ use klamm_codec::messages::{
     CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse,
     DeleteTopicsRequest, DeleteTopicsResponse, StrBytes, TopicName,
 };
-use klamm_net::{Backoff, ClientConfig, Cluster, Route, Verdict};
+use klamm_net::{
+    Backoff, BoxedStream, ClientConfig, Cluster, Connecting, Connector, HostPort, Route, Verdict,
+};
 use klamm_producer::{Delivery, Error, Outcome, Producer, ProducerBuilder, Record, RecordMetadata};
 use klamm_testbroker::{ApiKey, ErrorCode, PlannedFault, TestBroker, TestBrokerBuilder};
 use tokio::time::Instant;
@@ -51,6 +55,25 @@ pub(crate) fn client_config(bootstrap: &str) -> ClientConfig {
         max: Duration::from_millis(10),
     };
     config
+}
+
+/// Connects to the broker in memory: nothing is ever on its way where simulated time can't wait for it.
+#[derive(Debug)]
+pub(crate) struct InMemory(pub(crate) Arc<TestBroker>);
+
+impl Connector for InMemory {
+    fn connect<'a>(&'a self, address: &'a HostPort, _timeout: Duration) -> Connecting<'a> {
+        let bootstrap = self.0.bootstrap();
+        let node = bootstrap
+            .split(',')
+            .zip(1..)
+            .find(|(node, _)| *node == address.to_string());
+        let stream = node.map(|(_, node)| self.0.connect(node).map_err(io::Error::other));
+        Box::pin(async move {
+            let stream = stream.ok_or(io::ErrorKind::ConnectionRefused)??;
+            Ok(Box::new(stream) as BoxedStream)
+        })
+    }
 }
 
 /// A broker and a client of it.
