@@ -90,10 +90,7 @@ async fn list(admin: &Admin, args: ListArgs, out: &Output) -> Result<(), Failure
     if let Some(duration) = args.longer_than {
         list = list.running_longer_than(duration);
     }
-    let mut listed = list.await?;
-    listed
-        .found
-        .sort_by(|one, other| one.transactional_id.cmp(&other.transactional_id));
+    let listed = list.await?;
     let rows = listed.found.into_iter().map(|it| {
         row!(
             transactional_id: it.transactional_id,

@@ -45,6 +45,9 @@ pub(crate) fn reseal(header: &BatchHeader, batch: Bytes) -> Bytes {
     identity.restamp(batch)
 }
 
+/// Coordinators never die here.
+pub(crate) const COORDINATOR_EPOCH: i32 = 0;
+
 /// The control batch that ends a transaction; it is placed when it is appended.
 pub(crate) fn marker(producer: Producer, commit: bool, now: i64) -> Bytes {
     const ABORT: i16 = 0;
@@ -52,7 +55,7 @@ pub(crate) fn marker(producer: Producer, commit: bool, now: i64) -> Bytes {
     let mut builder = BatchBuilder::new(Vec::new());
     let version = [0, 0];
     let kind = if commit { COMMIT } else { ABORT }.to_be_bytes();
-    let coordinator_epoch = [0; 4];
+    let coordinator_epoch = COORDINATOR_EPOCH.to_be_bytes();
     let key = [version, kind].concat();
     let value = [&version[..], &coordinator_epoch].concat();
     builder.append(now, Some(&key), Some(&value), &[]);

@@ -244,8 +244,9 @@ impl TestBroker {
     /// if nobody has asked for it.
     pub fn transaction(&self, transactional_id: &str) -> Option<(i64, i16, bool)> {
         let cluster = self.shared.cluster();
-        let (producer, is_open) = cluster.transactions.describe(transactional_id)?;
-        Some((producer.id, producer.epoch, is_open))
+        let described = cluster.transactions.describe(transactional_id)?;
+        let is_open = described.open_since.is_some();
+        Some((described.producer.id, described.producer.epoch, is_open))
     }
 
     /// The offset that a group has committed for a partition, if it has.

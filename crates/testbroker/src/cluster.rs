@@ -259,6 +259,11 @@ impl Cluster {
         Ok((found, topic.config, self.clock.now()))
     }
 
+    /// The time in milliseconds since 1970.
+    pub(crate) fn now(&self) -> i64 {
+        self.clock.now()
+    }
+
     pub(crate) fn node(&self, id: BrokerId) -> Option<&Node> {
         self.nodes.iter().find(|node| node.id == id)
     }

@@ -12,6 +12,7 @@ use std::collections::{HashMap, VecDeque};
 
 use klamm_codec::batch::BatchHeader;
 
+use crate::batch::COORDINATOR_EPOCH;
 use crate::transaction::Producer;
 
 /// As many batches as a producer may have in flight.
@@ -36,6 +37,19 @@ pub(crate) struct Aborted {
     pub(crate) last_offset: i64,
 }
 
+/// What is known of a producer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Known {
+    pub(crate) producer: Producer,
+    pub(crate) last_sequence: Option<i32>,
+    /// Of its last batch, in milliseconds since 1970.
+    pub(crate) last_timestamp: Option<i64>,
+    /// Of the coordinator that ended its last transaction.
+    pub(crate) coordinator_epoch: Option<i32>,
+    /// The offset at which its open transaction began.
+    pub(crate) open_since: Option<i64>,
+}
+
 #[derive(Debug)]
 struct ProducerState {
     epoch: i16,
@@ -43,6 +57,8 @@ struct ProducerState {
     last_write: u64,
     /// Where its open transaction began.
     open: Option<i64>,
+    /// Whether a marker was written for it.
+    had_transaction: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -181,6 +197,7 @@ impl ProducerStates {
             producer.epoch = marker.epoch;
             producer.batches.clear();
         }
+        producer.had_transaction = true;
         if let Some(first_offset) = producer.open.take()
             && !commit
         {
@@ -197,6 +214,17 @@ impl ProducerStates {
     pub(crate) fn has_open(&self, producer: Producer) -> bool {
         let state = self.producers.get(&producer.id);
         state.is_some_and(|state| state.epoch == producer.epoch && state.open.is_some())
+    }
+
+    /// All producers, by id.
+    pub(crate) fn known(&self) -> impl Iterator<Item = Known> {
+        let mut known: Vec<_> = self
+            .producers
+            .iter()
+            .map(|(id, it)| it.known(*id))
+            .collect();
+        known.sort_unstable_by_key(|it| it.producer.id);
+        known.into_iter()
     }
 
     /// Where the oldest open transaction began.
@@ -227,12 +255,27 @@ impl ProducerStates {
 }
 
 impl ProducerState {
+    fn known(&self, id: i64) -> Known {
+        let last = self.batches.back();
+        Known {
+            producer: Producer {
+                id,
+                epoch: self.epoch,
+            },
+            last_sequence: last.map(|batch| batch.last_sequence),
+            last_timestamp: last.map(|batch| batch.timestamp),
+            coordinator_epoch: self.had_transaction.then_some(COORDINATOR_EPOCH),
+            open_since: self.open,
+        }
+    }
+
     fn new(epoch: i16) -> Self {
         Self {
             epoch,
             batches: VecDeque::with_capacity(BATCHES_KEPT),
             last_write: 0,
             open: None,
+            had_transaction: false,
         }
     }
 }

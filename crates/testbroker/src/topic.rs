@@ -10,7 +10,7 @@ use klamm_codec::batch::BatchHeader;
 
 use crate::batch;
 use crate::log::Log;
-use crate::producer_state::{Aborted, Newcomer, ProducerStates, Verdict};
+use crate::producer_state::{Aborted, Known, Newcomer, ProducerStates, Verdict};
 use crate::transaction::Producer;
 use crate::validate::{Refused, validate};
 
@@ -174,6 +174,11 @@ impl Partition {
     /// The aborted transactions that have records from `from` on and before `to`.
     pub(crate) fn aborted_between(&self, from: i64, to: i64) -> impl Iterator<Item = &Aborted> {
         self.producers.aborted_between(from, to)
+    }
+
+    /// The idempotent and transactional producers that have written here, by id.
+    pub(crate) fn producers(&self) -> impl Iterator<Item = Known> {
+        self.producers.known()
     }
 
     /// Whether the producer has written something here in its open transaction.

@@ -12,6 +12,7 @@ use client::{
 use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
+use kafka_protocol::messages::describe_producers_request::TopicRequest;
 use kafka_protocol::messages::offset_commit_request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
@@ -24,9 +25,10 @@ use kafka_protocol::messages::txn_offset_commit_request::{
 use kafka_protocol::messages::{
     AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, ApiVersionsRequest, CreateTopicsRequest,
     DeleteGroupsRequest, DeleteTopicsRequest, DescribeClusterRequest, DescribeGroupsRequest,
-    EndTxnRequest, FindCoordinatorRequest, HeartbeatRequest, InitProducerIdRequest,
-    LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest, OffsetFetchRequest,
-    SyncGroupRequest, TxnOffsetCommitRequest,
+    DescribeProducersRequest, DescribeTransactionsRequest, EndTxnRequest, FindCoordinatorRequest,
+    HeartbeatRequest, InitProducerIdRequest, LeaveGroupRequest, ListGroupsRequest,
+    ListTransactionsRequest, OffsetCommitRequest, OffsetFetchRequest, SyncGroupRequest,
+    TransactionalId, TxnOffsetCommitRequest,
 };
 use klamm_testbroker::{ApiKey, ErrorCode, Fault};
 use tokio::time::Instant;
@@ -110,6 +112,11 @@ async fn injected_errors_are_readable_in_every_api_and_version() {
     let fetch = OffsetFetchRequest::default().with_groups(vec![OffsetFetchRequestGroup::default()]);
     let new = CreateTopicsRequest::default()
         .with_topics(vec![CreatableTopic::default().with_name(topic("x"))]);
+    let producers = DescribeProducersRequest::default().with_topics(vec![
+        TopicRequest::default().with_partition_indexes(vec![0]),
+    ]);
+    let described = DescribeTransactionsRequest::default()
+        .with_transactional_ids(vec![TransactionalId(text("t"))]);
     refused! {
         API_VERSIONS: ApiVersionsRequest::default(), 0..=4;
         METADATA: named(&["orders"]), 0..=13;
@@ -130,6 +137,9 @@ async fn injected_errors_are_readable_in_every_api_and_version() {
         DESCRIBE_GROUPS: DescribeGroupsRequest::default().with_groups(vec![group("g")]), 0..=6;
         DELETE_GROUPS: DeleteGroupsRequest::default().with_groups_names(vec![group("g")]), 0..=2;
         DESCRIBE_CLUSTER: DescribeClusterRequest::default(), 0..=2;
+        DESCRIBE_PRODUCERS: producers, 0..=0;
+        LIST_TRANSACTIONS: ListTransactionsRequest::default(), 0..=2;
+        DESCRIBE_TRANSACTIONS: described, 0..=0;
         PRODUCE: produce_request("orders", 0, Bytes::new()), 3..=12;
         ADD_PARTITIONS_TO_TXN: AddPartitionsToTxnRequest::default().with_v3_and_below_topics(vec![
             AddPartitionsToTxnTopic::default().with_partitions(vec![0]),

@@ -10,6 +10,8 @@ use client::{
     start, text, topic, values,
 };
 use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
+use kafka_protocol::messages::describe_producers_request::TopicRequest;
+use kafka_protocol::messages::describe_producers_response::ProducerState;
 use kafka_protocol::messages::fetch_response::PartitionData;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::offset_fetch_request::{
@@ -19,8 +21,9 @@ use kafka_protocol::messages::txn_offset_commit_request::{
     TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
 };
 use kafka_protocol::messages::{
-    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, EndTxnRequest, InitProducerIdRequest,
-    ListOffsetsRequest, OffsetFetchRequest, ProduceRequest, ProducerId, TransactionalId,
+    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, DescribeProducersRequest,
+    DescribeTransactionsRequest, EndTxnRequest, InitProducerIdRequest, ListOffsetsRequest,
+    ListTransactionsRequest, OffsetFetchRequest, ProduceRequest, ProducerId, TransactionalId,
     TxnOffsetCommitRequest,
 };
 use klamm_codec::batch::{BatchBuilder, BatchHeader, Batches};
@@ -285,4 +288,92 @@ async fn committed(client: &mut Client) -> (ErrorCode, i64) {
     let response = client.call(8, &request).await;
     let partition = &response.groups[0].topics[0].partitions[0];
     (ErrorCode(partition.error_code), partition.committed_offset)
+}
+
+/// The only producer of the partition.
+async fn producer_of(client: &mut Client, partition: i32) -> Result<ProducerState, ErrorCode> {
+    let orders = TopicRequest::default()
+        .with_name(topic("orders"))
+        .with_partition_indexes(vec![partition]);
+    let request = DescribeProducersRequest::default().with_topics(vec![orders]);
+    let mut response = client.call(0, &request).await;
+    let mut partition = response.topics.remove(0).partitions.remove(0);
+    match ErrorCode(partition.error_code) {
+        ErrorCode::NONE => Ok(partition.active_producers.remove(0)),
+        code => Err(code),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transaction_is_described_by_its_coordinator_and_by_its_partition() {
+    let (_broker, mut client) = start().await;
+    let holder = init(&mut client).await;
+    let write = transactional(&["a", "b"], holder, 0);
+    assert_eq!(produce(&mut client, 12, &write).await, ErrorCode::NONE);
+    tokio::time::advance(Duration::from_secs(5)).await;
+
+    let known = producer_of(&mut client, 0).await.unwrap();
+    assert_eq!(
+        (known.producer_id.0, known.producer_epoch),
+        (holder.0, holder.1.into())
+    );
+    assert_eq!((known.last_sequence, known.last_timestamp), (1, 1_000));
+    assert_eq!(
+        (known.current_txn_start_offset, known.coordinator_epoch),
+        (0, -1)
+    );
+    let nowhere = producer_of(&mut client, 9).await;
+    assert_eq!(nowhere, Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
+
+    let stranger = TransactionalId(text("stranger"));
+    let describe =
+        DescribeTransactionsRequest::default().with_transactional_ids(vec![name(), stranger]);
+    let described = client.call(0, &describe).await.transaction_states;
+    assert_eq!(described[0].transaction_state.as_str(), "Ongoing");
+    assert_eq!(described[0].transaction_timeout_ms, TIMEOUT_MS);
+    assert_eq!(described[0].topics[0].partitions, [0]);
+    let unknown = ErrorCode::TRANSACTIONAL_ID_NOT_FOUND;
+    assert_eq!(ErrorCode(described[1].error_code), unknown);
+
+    let all = ListTransactionsRequest::default();
+    let longer = |ms| all.clone().with_duration_filter(ms);
+    let like = |pattern| {
+        all.clone()
+            .with_transactional_id_pattern(Some(text(pattern)))
+    };
+    for (request, is_found) in [
+        (all.clone(), true),
+        (all.clone().with_state_filters(vec![text("Ongoing")]), true),
+        (all.clone().with_state_filters(vec![text("Empty")]), false),
+        (
+            all.clone()
+                .with_producer_id_filters(vec![ProducerId(holder.0)]),
+            true,
+        ),
+        (
+            all.clone().with_producer_id_filters(vec![ProducerId(99)]),
+            false,
+        ),
+        (longer(4_000), true),
+        (longer(6_000), false),
+        (like("[st]"), true),
+        (like("tt"), false),
+    ] {
+        let listed = client.call(2, &request).await.transaction_states;
+        assert_eq!(listed.len(), usize::from(is_found), "{request:?}");
+    }
+    let refused = client.call(2, &like("(")).await;
+    let invalid = ErrorCode::INVALID_REGULAR_EXPRESSION;
+    assert_eq!(ErrorCode(refused.error_code), invalid);
+
+    end(&mut client, 4, holder, true).await;
+    let known = producer_of(&mut client, 0).await.unwrap();
+    assert_eq!(
+        (known.current_txn_start_offset, known.coordinator_epoch),
+        (-1, 0)
+    );
+    let ended = client.call(0, &describe).await.transaction_states;
+    assert_eq!(ended[0].transaction_state.as_str(), "CompleteCommit");
+    assert_eq!(ended[0].transaction_start_time_ms, -1);
+    assert!(ended[0].topics.is_empty());
 }

@@ -9,18 +9,19 @@ use klamm_testbroker::TestBroker;
 /// A broker with a runtime of its own, so that tests can wait for processes in peace.
 pub(crate) struct Broker {
     pub(crate) broker: TestBroker,
-    _runtime: tokio::runtime::Runtime,
+    pub(crate) runtime: tokio::runtime::Runtime,
 }
 
 impl Broker {
     pub(crate) fn start() -> Self {
+        Self::of_nodes(1)
+    }
+
+    pub(crate) fn of_nodes(nodes: usize) -> Self {
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let broker = TestBroker::builder().topic("orders", 3);
+        let broker = TestBroker::builder().nodes(nodes).topic("orders", 3);
         let broker = runtime.block_on(broker.start()).unwrap();
-        Self {
-            broker,
-            _runtime: runtime,
-        }
+        Self { broker, runtime }
     }
 
     /// `klamm ARGUMENTS`, with this broker.

@@ -10,5 +10,6 @@ mod records;
 #[cfg(unix)]
 mod terminal;
 mod topics;
+mod transactions;
 mod verify;
 mod verify_consumer;

@@ -174,7 +174,7 @@ fn epoch_end(
 }
 
 /// The partition, if this node leads it in the epoch that the client believes in.
-fn led_here<'a>(
+pub(super) fn led_here<'a>(
     cluster: &'a Cluster,
     call: &Call<'_>,
     topic: &str,

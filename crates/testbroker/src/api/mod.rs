@@ -14,7 +14,9 @@ mod metadata;
 mod offsets;
 mod produce;
 mod producer_id;
+mod producers;
 mod topics;
+mod transaction_states;
 mod transactions;
 
 use std::future::Future;
@@ -25,9 +27,10 @@ use kafka_protocol::messages::{
     AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, ApiKey as Api, ApiVersionsRequest, BrokerId,
     ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest, CreatePartitionsRequest,
     CreateTopicsRequest, DeleteGroupsRequest, DeleteTopicsRequest, DescribeClusterRequest,
-    DescribeGroupsRequest, EndTxnRequest, FetchRequest, FindCoordinatorRequest, HeartbeatRequest,
-    InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest,
-    ListOffsetsRequest, MetadataRequest, OffsetCommitRequest, OffsetFetchRequest,
+    DescribeGroupsRequest, DescribeProducersRequest, DescribeTransactionsRequest, EndTxnRequest,
+    FetchRequest, FindCoordinatorRequest, HeartbeatRequest, InitProducerIdRequest,
+    JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest,
+    ListTransactionsRequest, MetadataRequest, OffsetCommitRequest, OffsetFetchRequest,
     OffsetForLeaderEpochRequest, ProduceRequest, RequestHeader, ResponseHeader, SyncGroupRequest,
     TopicName, TxnOffsetCommitRequest,
 };
@@ -161,6 +164,13 @@ pub(crate) async fn answer(
         Api::CreatePartitions => run::<CreatePartitionsRequest>(shared, peer, version, frame).await,
         Api::DeleteGroups => run::<DeleteGroupsRequest>(shared, peer, version, frame).await,
         Api::DescribeCluster => run::<DescribeClusterRequest>(shared, peer, version, frame).await,
+        Api::DescribeProducers => {
+            run::<DescribeProducersRequest>(shared, peer, version, frame).await
+        }
+        Api::DescribeTransactions => {
+            run::<DescribeTransactionsRequest>(shared, peer, version, frame).await
+        }
+        Api::ListTransactions => run::<ListTransactionsRequest>(shared, peer, version, frame).await,
         Api::ConsumerGroupHeartbeat => {
             run::<ConsumerGroupHeartbeatRequest>(shared, peer, version, frame).await
         }
@@ -210,6 +220,9 @@ fn served() -> Vec<(i16, VersionRange)> {
         of::<CreatePartitionsRequest>(),
         of::<DeleteGroupsRequest>(),
         of::<DescribeClusterRequest>(),
+        of::<DescribeProducersRequest>(),
+        of::<DescribeTransactionsRequest>(),
+        of::<ListTransactionsRequest>(),
         of::<ConsumerGroupHeartbeatRequest>(),
         of::<ConsumerGroupDescribeRequest>(),
     ]

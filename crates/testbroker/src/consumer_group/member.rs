@@ -127,6 +127,6 @@ impl Member {
 }
 
 /// What names that `pattern` matches as a whole match.
-pub(super) fn whole(pattern: &str) -> Result<Regex, regex_lite::Error> {
+pub(crate) fn whole(pattern: &str) -> Result<Regex, regex_lite::Error> {
     Regex::new(&format!("^(?:{pattern})$"))
 }

@@ -34,7 +34,7 @@ use tokio::time::Instant;
 use crate::topic::{Topic, TopicId};
 use assign::Subscriber;
 pub(crate) use member::Member;
-use member::whole;
+pub(crate) use member::whole;
 
 /// The epoch of a member that joins.
 const JOINS: i32 = 0;

@@ -72,6 +72,37 @@ enum State {
     Complete { commit: bool },
 }
 
+impl State {
+    /// Kafka's name.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Empty => "Empty",
+            Self::Ongoing => "Ongoing",
+            Self::Complete { commit: true } => "CompleteCommit",
+            Self::Complete { commit: false } => "CompleteAbort",
+        }
+    }
+}
+
+/// What is known of a transactional id.
+#[derive(Debug)]
+pub(crate) struct Description<'a> {
+    pub(crate) producer: Producer,
+    /// Kafka's name of it.
+    pub(crate) state: &'static str,
+    pub(crate) timeout: Duration,
+    /// When its open transaction began.
+    pub(crate) open_since: Option<Instant>,
+    pub(crate) partitions: &'a BTreeSet<(String, i32)>,
+}
+
+impl Description<'_> {
+    /// For how long its transaction has been open.
+    pub(crate) fn open_for(&self, now: Instant) -> Option<Duration> {
+        self.open_since.map(|since| now.duration_since(since))
+    }
+}
+
 #[derive(Debug)]
 struct Transactional {
     producer: Producer,
@@ -233,10 +264,14 @@ impl Transactions {
         self.ids.values().filter_map(|entry| entry.deadline).min()
     }
 
-    /// The producer of a transactional id, and whether it has an open transaction.
-    pub(crate) fn describe(&self, name: &str) -> Option<(Producer, bool)> {
-        let entry = self.ids.get(name)?;
-        Some((entry.producer, entry.state == State::Ongoing))
+    pub(crate) fn describe(&self, name: &str) -> Option<Description<'_>> {
+        self.ids.get(name).map(Transactional::describe)
+    }
+
+    /// All transactional ids.
+    pub(crate) fn descriptions(&self) -> impl Iterator<Item = (&str, Description<'_>)> {
+        let ids = self.ids.iter();
+        ids.map(|(name, entry)| (name.as_str(), entry.describe()))
     }
 
     fn held_by(
@@ -264,6 +299,16 @@ impl Transactional {
             deadline: None,
             partitions: BTreeSet::new(),
             groups: BTreeSet::new(),
+        }
+    }
+
+    fn describe(&self) -> Description<'_> {
+        Description {
+            producer: self.producer,
+            state: self.state.name(),
+            timeout: self.timeout,
+            open_since: self.deadline.map(|deadline| deadline - self.timeout),
+            partitions: &self.partitions,
         }
     }
 
