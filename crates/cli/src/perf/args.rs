@@ -69,6 +69,13 @@ pub(crate) struct PerfLatencyArgs {
     pub(crate) producer: ProducerArgs,
 }
 
+impl PerfLatencyArgs {
+    /// How many records that makes.
+    pub(crate) fn records(&self) -> u64 {
+        self.rate * self.seconds
+    }
+}
+
 impl PerfConsumeArgs {
     /// As properties.
     pub(crate) fn properties(&self) -> Vec<(String, String)> {

@@ -5,20 +5,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use klamm::config::Role;
-use klamm::producer::Error;
-use klamm::{Consumer, Delivery, OffsetReset, Producer, Record};
+use klamm::{Consumer, OffsetReset, Record};
 
 use super::args::PerfLatencyArgs;
 use super::consume::{IDLE, missing};
-use super::latency::{bar_step, due, percentiles};
+use super::latency::percentiles;
+use super::pace::paced;
 use super::payload::payloads;
 use super::usage::Usage;
 use super::{print_result, warm_up};
 use crate::args::ClusterArgs;
 use crate::failure::{Failure, note};
-use crate::interrupt::interrupted;
 use crate::output::Output;
-use crate::progress;
 use crate::session::Session;
 
 /// Each value begins with the time of its sending, in nanoseconds after the start.
@@ -50,11 +48,18 @@ pub(super) async fn run(
         return Err(missing(0, 1));
     }
 
-    let asked = args.rate * args.seconds;
+    let asked = args.records();
     let wanted = Arc::new(AtomicU64::new(asked));
     let start = Usage::now();
     let reader = tokio::spawn(read(consumer, Arc::clone(&wanted), start.at));
-    let (deliveries, mut failure) = send(&producer, &args, &mut values, start.at).await;
+    let (deliveries, mut failure) = paced(&args, start.at, async |index, _| {
+        let count = values.len();
+        let value = &mut values[index as usize % count];
+        let sent_at = start.at.elapsed().as_nanos() as u64;
+        value[..TIME_BYTES].copy_from_slice(&sent_at.to_be_bytes());
+        producer.send(Record::to(&args.topic).value(&*value)).await
+    })
+    .await;
     let mut sent = deliveries.len() as u64;
     for delivery in deliveries {
         if let Err(error) = delivery.await {
@@ -86,44 +91,6 @@ pub(super) async fn run(
         return Err(Failure::Interrupted);
     }
     Ok(())
-}
-
-/// Sends at the rate that was asked for, until all are sent, an interruption or a failure.
-async fn send(
-    producer: &Producer,
-    args: &PerfLatencyArgs,
-    values: &mut [Vec<u8>],
-    start: Instant,
-) -> (Vec<Delivery>, Option<Error>) {
-    let mut interrupt = std::pin::pin!(interrupted());
-    let (mut deliveries, mut failure) = (Vec::new(), None);
-    let bar = progress::bar(Some(args.rate * args.seconds), "records");
-    for index in 0..args.rate * args.seconds {
-        let due = start + due(index, args.rate);
-        // As in perf latency: this blocks nobody but this future.
-        std::thread::sleep(due.saturating_duration_since(Instant::now()));
-        let count = values.len();
-        let value = &mut values[index as usize % count];
-        let sent_at = start.elapsed().as_nanos() as u64;
-        value[..TIME_BYTES].copy_from_slice(&sent_at.to_be_bytes());
-        let delivery = tokio::select! {
-            biased;
-            () = &mut interrupt => break,
-            delivery = producer.send(Record::to(&args.topic).value(&*value)) => delivery,
-        };
-        match delivery {
-            Ok(delivery) => deliveries.push(delivery),
-            Err(error) => {
-                failure = Some(error);
-                break;
-            }
-        }
-        if index.is_multiple_of(bar_step(args.rate)) {
-            bar.set_position(index);
-        }
-    }
-    bar.finish_and_clear();
-    (deliveries, failure)
 }
 
 /// A consumer of all partitions, whose positions are known.

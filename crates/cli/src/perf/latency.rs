@@ -1,21 +1,20 @@
-//! `klamm perf latency`: open loop, so that a stall cannot hide behind a sender that waits for it.
+//! `klamm perf latency`: from each send to its acknowledgement.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use klamm::Record;
 use klamm::config::Role;
 use klamm::producer::{DeliveryReport, Error};
 
 use super::args::PerfLatencyArgs;
+use super::pace::paced;
 use super::payload::payloads;
 use super::usage::{Spent, Usage};
 use super::{print_result, warm_up};
 use crate::args::ClusterArgs;
 use crate::failure::{Failure, note};
-use crate::interrupt::interrupted;
 use crate::output::Output;
-use crate::progress;
 use crate::session::Session;
 
 pub(super) async fn run(
@@ -36,39 +35,21 @@ pub(super) async fn run(
     let values = payloads(args.record_size);
     warm_up(&producer, &args.topic, &values[0]).await?;
 
-    let mut interrupt = std::pin::pin!(interrupted());
-    let wanted = args.rate * args.seconds;
-    let bar = progress::bar(Some(wanted), "records");
+    let wanted = args.records();
     let start = Usage::now();
-    let mut times = Vec::new();
-    let mut failure = None;
-    while (times.len() as u64) < wanted {
-        let sent = times.len() as u64;
-        let due = start.at + due(sent, args.rate);
-        // The runtime's timer ticks in milliseconds, too coarse to pace by. This future is the one
-        // that the main thread runs, apart from the workers: blocking it holds up nobody else.
-        std::thread::sleep(due.saturating_duration_since(Instant::now()));
-        let value = &values[sent as usize % values.len()];
-        let record = Record::to(&args.topic).value(value).tag(sent + 1);
-        times.push((Instant::now(), due));
-        let accepted = tokio::select! {
-            biased;
-            () = &mut interrupt => break,
-            accepted = producer.send(record) => accepted,
-        };
-        if let Err(error) = accepted {
-            failure = Some(error);
-            break;
-        }
-        if sent.is_multiple_of(bar_step(args.rate)) {
-            bar.set_position(sent);
-        }
-    }
+    let (times, failure) = paced(&args, start.at, async |index, due| {
+        let value = &values[index as usize % values.len()];
+        let record = Record::to(&args.topic).value(value).tag(index + 1);
+        let sent_at = Instant::now();
+        // The callback tells more of it.
+        drop(producer.send(record).await?);
+        Ok((sent_at, due))
+    })
+    .await;
     producer.flush().await;
     let (taken, failed) = acknowledgements.since(&times);
     let done = taken.len() as u64;
     let cost = Usage::now().since(start, done);
-    bar.finish_and_clear();
     print_result(out, &line(&args, &taken, &cost), done, wanted)?;
     if let Some(error) = failed {
         let missing = times.len() as u64 - done;
@@ -84,17 +65,6 @@ pub(super) async fn run(
         return Err(Failure::Interrupted);
     }
     Ok(())
-}
-
-/// A bar moves ten times a second: it must not cost what is measured.
-pub(super) fn bar_step(rate: u64) -> u64 {
-    rate.div_ceil(10)
-}
-
-/// When record number `index` is due, after the start.
-pub(super) fn due(index: u64, rate: u64) -> Duration {
-    let nanoseconds = u128::from(index) * 1_000_000_000 / u128::from(rate);
-    Duration::from_nanos(nanoseconds as u64)
 }
 
 fn line(args: &PerfLatencyArgs, taken: &[Taken], spent: &Spent) -> String {

@@ -7,6 +7,7 @@ mod args;
 mod consume;
 mod end_to_end;
 mod latency;
+mod pace;
 mod payload;
 mod produce;
 mod usage;

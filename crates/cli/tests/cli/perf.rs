@@ -164,6 +164,34 @@ fn a_measurement_that_fails_on_its_way_shows_what_it_measured() {
 }
 
 #[test]
+fn a_measurement_that_can_not_go_on_shows_what_it_measured() {
+    let broker = Broker::start();
+    // The record that goes first is only delayed; the next one's refusal ends the producer.
+    for fault in [
+        Fault::Delay(Duration::ZERO),
+        Fault::Error(ErrorCode::CLUSTER_AUTHORIZATION_FAILED),
+    ] {
+        broker.broker.inject(ApiKey::PRODUCE, fault).unwrap();
+    }
+    let mut latency = at_200_a_second("latency");
+    // Nobody waits for that.
+    latency[7] = "3600";
+    let ended = broker.run(&latency, "");
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let measured = fields(&ended.stdout, "latency");
+    assert_eq!(
+        (&*measured["records"], &*measured["partial"]),
+        ("0", "true")
+    );
+    assert!(
+        ended.stderr.contains(" of 720000 records failed"),
+        "{ended:?}"
+    );
+    let refused = "CLUSTER_AUTHORIZATION_FAILED";
+    assert!(ended.stderr.contains(refused), "{ended:?}");
+}
+
+#[test]
 fn a_run_that_is_interrupted_says_that_its_result_is_partial() {
     let broker = Broker::start();
     broker.stdout(&["produce", "orders"], "one\n");
