@@ -192,6 +192,11 @@ async fn trouble_holds_up_reading_for_little_longer_than_it_lasts() {
     let refused = Fault::Error(ErrorCode::NOT_LEADER_OR_FOLLOWER).times(10_000);
     bench.broker.inject(ApiKey::FETCH, refused).unwrap();
     let before = bench.broker.requests(ApiKey::FETCH);
+    // The fetch that waited for records before the trouble is over then.
+    until("the first refusal", || {
+        bench.broker.requests(ApiKey::FETCH) > before
+    })
+    .await;
     bench.produce(0, 3, 3).await;
     let outage = 3 * SECOND;
     assert!(consumer.poll_timeout(outage).await.unwrap().is_empty());

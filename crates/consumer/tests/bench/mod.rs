@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use klamm_codec::api::Request;
@@ -10,25 +12,45 @@ use klamm_codec::compress::Compressor;
 use klamm_codec::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use klamm_codec::messages::{ProduceRequest, StrBytes, TopicName};
 use klamm_consumer::{Consumer, ConsumerBuilder, OffsetReset, Records, TopicPartition};
-use klamm_net::{ClientConfig, Cluster, Lane};
+use klamm_net::{BoxedStream, ClientConfig, Cluster, Connecting, Connector, HostPort, Lane};
 use klamm_testbroker::{TestBroker, TestBrokerBuilder};
 use tokio::time::{Instant, timeout};
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const MILLISECOND: Duration = Duration::from_millis(1);
 
+/// Connects to the broker in memory: nothing is ever on its way where simulated time can't wait for it.
+#[derive(Debug)]
+struct InMemory(Arc<TestBroker>);
+
+impl Connector for InMemory {
+    fn connect<'a>(&'a self, address: &'a HostPort, _timeout: Duration) -> Connecting<'a> {
+        let bootstrap = self.0.bootstrap();
+        let node = bootstrap
+            .split(',')
+            .zip(1..)
+            .find(|(node, _)| *node == address.to_string());
+        let stream = node.map(|(_, node)| self.0.connect(node).map_err(io::Error::other));
+        Box::pin(async move {
+            let stream = stream.ok_or(io::ErrorKind::ConnectionRefused)??;
+            Ok(Box::new(stream) as BoxedStream)
+        })
+    }
+}
+
 /// The newest version of Produce that names topics.
 const PRODUCE_BY_NAME: i16 = 12;
 
 pub(crate) struct Bench {
-    pub(crate) broker: TestBroker,
+    pub(crate) broker: Arc<TestBroker>,
     pub(crate) cluster: Cluster,
 }
 
 impl Bench {
     pub(crate) async fn start(builder: TestBrokerBuilder) -> Self {
-        let broker = builder.start().await.unwrap();
+        let broker = Arc::new(builder.start().await.unwrap());
         let mut config = ClientConfig::new(&broker.bootstrap()).unwrap();
+        config.connector = Arc::new(InMemory(Arc::clone(&broker)));
         "test".clone_into(&mut config.client_id);
         let cluster = Cluster::connect(config).await.unwrap();
         Self { broker, cluster }
