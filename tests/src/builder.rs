@@ -3,6 +3,7 @@
 //! Owns: the properties and folders of nodes, formatting of storage, new ports when some were taken meanwhile.
 
 use std::ffi::{OsStr, OsString};
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -38,6 +39,7 @@ pub struct KafkaBuilder {
     proxied: bool,
     racks: bool,
     dynamic_quorum: bool,
+    log_dirs: usize,
     /// Name and source.
     class: Option<(String, String)>,
 }
@@ -54,6 +56,7 @@ impl KafkaBuilder {
             proxied: false,
             racks: false,
             dynamic_quorum: false,
+            log_dirs: 1,
             class: None,
         }
     }
@@ -67,6 +70,12 @@ impl KafkaBuilder {
     /// The number of nodes, each broker and controller; 1 by default.
     pub fn nodes(mut self, nodes: usize) -> Self {
         self.nodes = nodes;
+        self
+    }
+
+    /// In how many directories every broker keeps its partitions; 1 by default.
+    pub fn log_dirs(mut self, log_dirs: usize) -> Self {
+        self.log_dirs = log_dirs;
         self
     }
 
@@ -229,6 +238,17 @@ impl KafkaBuilder {
         place.expect("a proxied cluster has this listener")
     }
 
+    /// The data directory itself, if it is the only one.
+    fn log_dirs_below(&self, data: &Path) -> String {
+        let several = (1..=self.log_dirs).map(|number| data.join(number.to_string()));
+        let dirs = match self.log_dirs {
+            1 => vec![data.to_owned()],
+            _ => several.collect(),
+        };
+        let dirs: Vec<_> = dirs.iter().map(|dir| dir.display().to_string()).collect();
+        dirs.join(",")
+    }
+
     fn plan(
         &self,
         jars: &Jars,
@@ -272,7 +292,7 @@ impl KafkaBuilder {
             .map(|listener| (listener.name.clone(), listener.port))
             .collect();
         properties.set_all(&listeners(&all));
-        properties.set("log.dirs", folder.join("data").display());
+        properties.set("log.dirs", self.log_dirs_below(&folder.join("data")));
         properties.set_all(&self.properties);
         properties.write(&file)?;
 

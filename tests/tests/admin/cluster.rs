@@ -1,9 +1,14 @@
 //! The cluster, its features and its quorum.
 
-use klamm::admin::{AclOperation, DirectoryId, ErrorCode, FeatureUpgrade, Features, Replica};
-use klamm::{Admin, NodeId, TopicPartition};
+use std::collections::BTreeSet;
 
-use super::{admin, field, kafka, refused, tools, until};
+use klamm::admin::{
+    AclOperation, DirectoryId, ErrorCode, FeatureUpgrade, Features, LogDirs, Replica,
+};
+use klamm::{Admin, NodeId, Record, TopicPartition};
+use serde_json::Value;
+
+use super::{admin, client, field, kafka, refused, tools, until};
 
 /// What nothing here depends on.
 const FEATURE: &str = "streams.version";
@@ -199,55 +204,91 @@ async fn brokers_and_voters_that_are_not_there_are_not_taken_away() {
     assert!(refused(added) != ErrorCode::NONE);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn directories_are_listed_as_kafkas_tool_sees_them() {
-    let admin = admin().await;
-    let topic = kafka().create_topic("stored", 2).unwrap();
-    let node = NodeId(kafka().node(0).id());
-    let partitions = [0, 1].map(|index| TopicPartition::new(topic.as_str(), index));
-    let dirs = until("the replicas", || async {
-        let dirs = admin.describe_log_dirs([node, NodeId(99)]).await.unwrap();
-        assert!(dirs.get(&NodeId(99)).unwrap().is_err());
-        let dirs = dirs.get(&node).unwrap().clone().unwrap();
-        let (_, dir) = dirs.iter().next().unwrap();
-        let dir = dir.as_ref().unwrap();
-        let all = partitions.iter().all(|it| dir.replicas.contains_key(it));
-        all.then_some(dirs)
-    })
-    .await;
-    let (path, dir) = dirs.iter().next().unwrap();
-    let dir = dir.as_ref().unwrap();
-    assert!(dir.total_bytes.unwrap() >= dir.usable_bytes.unwrap());
-    let only = admin
-        .describe_log_dirs_with([node], partitions.clone())
-        .await
-        .unwrap();
-    let only = only.all().unwrap().remove(0).all().unwrap().remove(0);
-    assert_eq!(only.replicas.len(), 2);
+/// Where the replicas of a topic are: partition, directory, size, lag, whether it is on its way there.
+type Stored = BTreeSet<(String, String, u64, i64, bool)>;
+
+fn stored(dirs: &LogDirs, topic: &str) -> Stored {
+    let mut stored = Stored::new();
+    for (path, dir) in dirs.iter() {
+        for (partition, log) in &dir.as_ref().unwrap().replicas {
+            if &*partition.topic == topic {
+                let at = (partition.to_string(), path.clone());
+                stored.insert((at.0, at.1, log.bytes, log.offset_lag, log.is_future));
+            }
+        }
+    }
+    stored
+}
+
+/// The same, as Kafka's tool prints it.
+fn printed(topic: &str) -> Stored {
     let printed = tools(|tools| {
         let arguments = format!("--describe --topic-list {topic}");
         tools.tool("org.apache.kafka.tools.LogDirsCommand", &arguments)
     });
-    assert!(
-        printed[0].text.contains(&format!("\"logDir\":\"{path}\"")),
-        "{}",
-        printed[0].text
-    );
-    for (partition, log) in &only.replicas {
-        let expected = format!("\"partition\":\"{partition}\",\"size\":{}", log.bytes);
-        assert!(
-            printed[0].text.contains(&expected),
-            "{expected}: {}",
-            printed[0].text
-        );
+    let json = printed[0].text.lines().find(|line| line.starts_with('{'));
+    let json: Value = serde_json::from_str(json.unwrap()).unwrap();
+    let mut stored = Stored::new();
+    for dir in json["brokers"][0]["logDirs"].as_array().unwrap() {
+        for log in dir["partitions"].as_array().unwrap() {
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            let at = (text(&log["partition"]), text(&dir["logDir"]));
+            let (size, lag) = (log["size"].as_u64(), log["offsetLag"].as_i64());
+            let is_future = log["isFuture"].as_bool();
+            stored.insert((at.0, at.1, size.unwrap(), lag.unwrap(), is_future.unwrap()));
+        }
     }
+    stored
+}
 
-    let [one, other] = partitions.map(|partition| Replica { partition, node });
-    let to = [(one.clone(), path.as_str()), (other.clone(), "/nowhere")];
-    let moved = admin.alter_replica_log_dirs(to).await.unwrap();
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_moves_to_another_directory_as_kafkas_tool_sees_it() {
+    let client = client().await;
+    let admin = client.admin();
+    let topic = kafka().create_topic("stored", 2).unwrap();
+    let node = NodeId(kafka().node(0).id());
+    let producer = client.producer().build().unwrap();
+    let partitions = [0, 1].map(|index| TopicPartition::new(topic.as_str(), index));
+    for partition in 0..2 {
+        let record = Record::to(&topic).partition(partition).value("stored");
+        producer.send(record).await.unwrap().await.unwrap();
+    }
+    let all = admin.describe_log_dirs([node, NodeId(99)]).await.unwrap();
+    assert!(all.get(&NodeId(99)).unwrap().is_err());
+    let all = all.get(&node).unwrap().as_ref().unwrap();
+    assert_eq!(all.len(), 2);
+    for (_, dir) in all.iter() {
+        let dir = dir.as_ref().unwrap();
+        assert!(dir.total_bytes.unwrap() >= dir.usable_bytes.unwrap());
+    }
+    let before = stored(all, &topic);
+    assert_eq!(before.len(), 2);
+    assert!(
+        before.iter().all(|(_, _, bytes, ..)| *bytes > 0),
+        "{before:?}"
+    );
+    assert_eq!(before, printed(&topic));
+
+    let (_, from, bytes, ..) = before.first().unwrap().clone();
+    let to = all.iter().map(|(path, _)| path).find(|path| **path != from);
+    let to = to.unwrap().clone();
+    let [one, other] = partitions
+        .clone()
+        .map(|partition| Replica { partition, node });
+    let asked = [(one.clone(), to.as_str()), (other.clone(), "/nowhere")];
+    let moved = admin.alter_replica_log_dirs(asked).await.unwrap();
     assert!(moved.get(&one).unwrap().is_ok());
     assert_eq!(
         refused(moved.get(&other).unwrap().clone()),
         ErrorCode::LOG_DIR_NOT_FOUND
     );
+    let there = (one.partition.to_string(), to, bytes, 0, false);
+    let after = until("the replica in the other directory", || async {
+        let only = admin.describe_log_dirs_with([node], partitions.clone());
+        let only = only.await.unwrap().all().unwrap().remove(0);
+        let after = stored(&only, &topic);
+        (after.len() == 2 && after.contains(&there)).then_some(after)
+    })
+    .await;
+    assert_eq!(after, printed(&topic));
 }

@@ -52,6 +52,8 @@ fn kafka() -> &'static Kafka {
         );
         let reporter = include_str!("../../java/ForgetfulReporter.java");
         Kafka::builder()
+            // Replicas move between them.
+            .log_dirs(2)
             .property("authorizer.class.name", authorizer)
             .property("allow.everyone.if.no.acl.found", true)
             // Two topics of the test of pages do not fit into one.
