@@ -34,6 +34,22 @@ fn groups_are_listed_and_described_with_their_lag() {
     let broker = broker_with_a_group();
     let listed = broker.stdout(&["groups"], "");
     assert!(listed.starts_with("billing\t"), "{listed}");
+    for (filter, is_listed) in [
+        (["--state", "empty"], true),
+        (["--state", "Stable"], false),
+        (["--type", "classic"], true),
+        (["--type", "share"], false),
+    ] {
+        let listed = broker.stdout(&[&["groups", "list"][..], &filter].concat(), "");
+        assert_eq!(
+            listed.starts_with("billing\t"),
+            is_listed,
+            "{filter:?}: {listed}"
+        );
+    }
+    let odd = broker.run(&["groups", "list", "--state", "odd"], "");
+    assert_eq!(odd.code, Some(2), "{odd:?}");
+    assert!(odd.stderr.contains("not one of Stable, "), "{odd:?}");
     let described = json(&broker.stdout(&["groups", "describe", "--json"], ""));
     let group = &described[0];
     assert_eq!(group["group"], "billing");
