@@ -130,7 +130,7 @@ async fn a_batch_that_is_given_up_is_followed_by_a_new_epoch(fault: Fault, is_wr
     assert!(!is_written || epochs[0] == 0, "{epochs:?}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_follows_a_written_batch_that_was_given_up_is_written() {
     for fault in [
         Fault::DropAfter,
@@ -141,12 +141,12 @@ async fn what_follows_a_written_batch_that_was_given_up_is_written() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_follows_a_lost_batch_that_was_given_up_is_written() {
     a_batch_that_is_given_up_is_followed_by_a_new_epoch(Fault::DropBefore, false).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_batch_that_was_only_ever_refused_is_reported_as_not_written() {
     let world = World::with_orders(1).await;
     let producer = impatient(&world);

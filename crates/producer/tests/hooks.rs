@@ -89,7 +89,7 @@ async fn interceptors_change_records_one_after_the_other_and_hear_of_their_outco
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn send_all_has_a_result_for_each_record_in_order() {
     let world = World::with_orders(2).await;
     // Partition 9 is waited for as long.

@@ -2,10 +2,11 @@
 
 mod world;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use klamm_producer::{Error, Outcome, Record};
 use klamm_testbroker::{ApiKey, ErrorCode, Fault, TestBroker};
+use tokio::time::Instant;
 use world::{World, add_partitions, eventually, soon};
 
 #[tokio::test]
@@ -43,7 +44,7 @@ async fn a_record_over_the_request_size_is_refused_and_the_others_are_unharmed()
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_partition_that_the_topic_lacks_is_refused_by_name_after_max_block() {
     let world = World::with_orders(2).await;
     let max_block = Duration::from_millis(100);
@@ -110,7 +111,7 @@ async fn fill(producer: &klamm_producer::Producer, value: &[u8]) -> usize {
     panic!("the buffer never fills");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_full_buffer_refuses_try_send_and_makes_send_wait_no_longer_than_max_block() {
     let world = World::with_orders(1).await;
     let max_block = Duration::from_millis(200);
@@ -177,7 +178,7 @@ async fn a_waiting_send_goes_on_when_there_is_room_and_memory_is_never_lost() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_unknown_topic_is_a_clear_error_within_max_block() {
     let world = World::start(TestBroker::builder().auto_create_topics(false)).await;
     let max_block = Duration::from_millis(300);

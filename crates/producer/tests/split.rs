@@ -126,7 +126,7 @@ async fn a_transaction_whose_batches_are_cut_is_whole() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_part_that_expires_is_told_apart_from_one_that_is_written() {
     let world = World::with_orders(1).await;
     let builder = world.builder().batch_size(4000);

@@ -266,7 +266,7 @@ async fn an_end_whose_answer_is_lost_is_repeated_and_its_epoch_not_used_again() 
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_late_end_does_not_hit_the_next_transaction() {
     for level in LEVELS {
         let world = start(level).await;
@@ -290,7 +290,7 @@ async fn a_late_end_does_not_hit_the_next_transaction() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_commit_that_takes_too_long_can_only_be_waited_for() {
     for level in LEVELS {
         let world = start(level).await;

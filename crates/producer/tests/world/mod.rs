@@ -78,14 +78,15 @@ impl Connector for InMemory {
 
 /// A broker and a client of it.
 pub(crate) struct World {
-    pub(crate) broker: TestBroker,
+    pub(crate) broker: Arc<TestBroker>,
     pub(crate) cluster: Cluster,
 }
 
 impl World {
     pub(crate) async fn start(builder: TestBrokerBuilder) -> Self {
-        let broker = builder.start().await.unwrap();
-        let config = client_config(&broker.bootstrap());
+        let broker = Arc::new(builder.start().await.unwrap());
+        let mut config = client_config(&broker.bootstrap());
+        config.connector = Arc::new(InMemory(Arc::clone(&broker)));
         let cluster = soon("connecting", Cluster::connect(config)).await.unwrap();
         Self { broker, cluster }
     }
