@@ -114,7 +114,8 @@ impl ProducerBuilder {
     }
 
     /// Unanswered requests to a broker (`max.in.flight.requests.per.connection`). Default: 5, the
-    /// most that an idempotent producer may have.
+    /// most that an idempotent producer may have. More than two only of requests with a full batch, or as
+    /// many bytes, or what is sent again: a broker handles one at a time.
     pub const fn max_in_flight(mut self, requests: usize) -> Self {
         self.config.max_in_flight = requests;
         self

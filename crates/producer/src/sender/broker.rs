@@ -8,6 +8,11 @@ use tokio::time::Instant;
 /// A broker that answers nothing for so long may be asleep, and its partitions led by others by now.
 const SILENCE: Duration = Duration::from_secs(3);
 
+/// Small requests that are on their way at once. A broker handles those of a connection one after the other: more of
+/// them would only queue there, and each take as long as all before it, where what waits here takes up what is sent
+/// meanwhile. The second is on its way while the first is handled.
+const SMALL_IN_FLIGHT_MAX: usize = 2;
+
 #[derive(Debug, Default)]
 pub(super) struct BrokerState {
     pub(super) ready: VecDeque<usize>,
@@ -26,9 +31,17 @@ pub(super) struct BrokerState {
 }
 
 impl BrokerState {
-    pub(super) fn takes_more(&self, in_flight_max: usize, now: Instant) -> bool {
-        self.in_flight.len() < in_flight_max
+    /// Whether a request may be sent now; `is_large` tells whether that is one with a batch's worth of records.
+    pub(super) fn takes_more(
+        &self,
+        in_flight_max: usize,
+        now: Instant,
+        is_large: impl FnOnce(&VecDeque<usize>) -> bool,
+    ) -> bool {
+        let in_flight = self.in_flight.len();
+        in_flight < in_flight_max
             && self.throttled_until.is_none_or(|until| until <= now)
+            && (in_flight < SMALL_IN_FLIGHT_MAX || is_large(&self.ready))
     }
 
     /// A request is on its way.

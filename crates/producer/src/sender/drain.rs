@@ -30,20 +30,27 @@ pub(super) struct PartitionBytes {
 impl SenderState {
     /// The brokers that something can be sent to now.
     pub(super) fn ready_nodes(&self, now: Instant) -> Vec<NodeId> {
-        let in_flight_max = self.settings.config.max_in_flight;
         let ready = |(_, broker): &(&NodeId, &BrokerState)| {
-            !broker.ready.is_empty() && broker.takes_more(in_flight_max, now)
+            !broker.ready.is_empty() && self.takes_more(broker, now)
         };
         let nodes = self.brokers.iter().filter(ready);
         nodes.map(|(node, _)| *node).collect()
     }
 
+    fn takes_more(&self, broker: &BrokerState, now: Instant) -> bool {
+        let in_flight_max = self.settings.config.max_in_flight;
+        broker.takes_more(in_flight_max, now, |ready| {
+            let bytes = ready.iter().map(|slot| self.slots[*slot].next_bytes);
+            bytes.sum::<usize>() >= self.settings.batch_bytes_max
+        })
+    }
+
     /// The next request to `node`, at most `max.request.size` large but with one batch at least.
     pub(super) fn next_request(&mut self, node: NodeId, now: Instant) -> Option<ProduceBatches> {
-        let broker = self.brokers.get_mut(&node)?;
-        if !broker.takes_more(self.settings.config.max_in_flight, now) {
+        if !self.takes_more(self.brokers.get(&node)?, now) {
             return None;
         }
+        let broker = self.brokers.get_mut(&node)?;
         let mut candidates = std::mem::take(&mut broker.ready);
         let mut slots = Vec::new();
         let mut batches = Vec::new();
@@ -162,6 +169,7 @@ impl SenderState {
             created,
         } = batch;
         let written = builder.batch_bytes();
+        let records = u64::from(builder.record_count().unsigned_abs());
         match self.sealer.seal(builder, reservation, identity(place)) {
             Ok((bytes, reservation)) => {
                 if self.sealer.compresses() {
@@ -178,6 +186,7 @@ impl SenderState {
             Err(error) => {
                 let cause = Cause::Compression(error.to_string());
                 completer.fail(cause, Outcome::NotWritten);
+                self.counters.lock().records_failed += records;
                 None
             }
         }
@@ -192,4 +201,98 @@ fn identity(place: Option<(ProducerKey, i32)>) -> ProducerIdentity {
             base_sequence,
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use klamm_codec::ErrorCode;
+
+    use super::super::answer::PartitionAnswer;
+    use super::super::one_partition::{NODE, OnePartition};
+    use super::*;
+    use crate::config::ProducerConfig;
+    use crate::delivery::Written;
+
+    const BATCH_BYTES: usize = 1000;
+
+    struct World(OnePartition);
+
+    impl World {
+        /// Nothing lingers.
+        fn new() -> Self {
+            Self(OnePartition::new(ProducerConfig {
+                enable_idempotence: Some(false),
+                linger: Duration::ZERO,
+                batch_size: BATCH_BYTES,
+                ..ProducerConfig::default()
+            }))
+        }
+
+        fn append(&mut self, bytes: usize) {
+            drop(self.0.append(&vec![0; bytes]));
+        }
+
+        /// How many requests are sent now.
+        fn sent(&mut self) -> usize {
+            let now = Instant::now();
+            let mut sent = 0;
+            while let Some(node) = self.0.state.ready_nodes(now).first() {
+                assert!(self.0.state.next_request(*node, now).is_some());
+                sent += 1;
+            }
+            assert!(self.0.state.next_request(NODE, now).is_none());
+            sent
+        }
+
+        fn lose(&mut self) {
+            let error = klamm_net::Error::UnknownNode { node: NODE.0 };
+            self.0.state.lost(NODE, &error, Instant::now());
+        }
+
+        fn acknowledge(&mut self) {
+            let written = PartitionAnswer {
+                code: ErrorCode::NONE,
+                written: Written::default(),
+                message: None,
+                log_start: None,
+                leader: None,
+                refused_records: Vec::new(),
+            };
+            let now = Instant::now();
+            self.0
+                .state
+                .answered(NODE, Duration::ZERO, now, |_| Some(&written));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_full_does_not_queue_at_a_broker_that_is_busy() {
+        let mut world = World::new();
+        for expected in [1, 1, 0, 0] {
+            world.append(10);
+            assert_eq!(world.sent(), expected);
+        }
+        world.acknowledge();
+        assert_eq!(world.sent(), 1, "both that waited");
+        let waiting = world.0.queue.visit();
+        assert!(waiting.oldest.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_large_or_sent_again_does() {
+        let mut world = World::new();
+        // Each makes the one before it a full batch, if that has not left.
+        for expected in [1, 1, 0, 1, 1, 1, 0] {
+            world.append(BATCH_BYTES - 150);
+            assert_eq!(world.sent(), expected);
+        }
+        for _ in 0..5 {
+            world.lose();
+        }
+        tokio::time::advance(Duration::from_secs(1)).await;
+        world.0.state.tick(Instant::now());
+        assert_eq!(world.sent(), 5);
+    }
 }

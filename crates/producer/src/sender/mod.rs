@@ -11,6 +11,8 @@ mod idle;
 mod link;
 #[cfg(test)]
 mod model_tests;
+#[cfg(test)]
+mod one_partition;
 mod request;
 mod seal;
 mod split;

@@ -177,93 +177,44 @@ mod tests {
     use klamm_codec::ErrorCode;
     use klamm_codec::batch::Batches;
     use klamm_codec::compress::{Compression, Decompressor};
-    use klamm_net::{Backoff, ClusterSnapshot, NodeId, TopicId, TopicPartition};
 
+    use super::super::one_partition::{NODE, OnePartition};
     use super::*;
-    use crate::accumulator::{Append, AppendContext, Fill, PartitionQueue};
-    use crate::clock::Clock;
     use crate::config::ProducerConfig;
-    use crate::delivery::{Delivery, Single};
+    use crate::delivery::Delivery;
     use crate::error::Error;
     use crate::idempotence::ProducerKey;
-    use crate::memory::Memory;
-    use crate::record::Record;
-    use crate::unfinished::Unfinished;
 
-    const NODE: NodeId = NodeId(1);
     const RECORD_BYTES: usize = 20 << 10;
-    const FILL_BYTES: usize = 2 * RECORD_BYTES;
 
     struct World {
-        state: SenderState,
-        queue: Arc<PartitionQueue>,
-        memory: Arc<Memory>,
-        unfinished: Arc<Unfinished>,
+        it: OnePartition,
         appended: u8,
     }
 
     impl World {
         fn new() -> Self {
-            let config = ProducerConfig {
+            let mut it = OnePartition::new(ProducerConfig {
                 compression: Compression::Lz4,
-                batch_size: FILL_BYTES,
+                batch_size: 2 * RECORD_BYTES,
                 linger: Duration::from_secs(3),
                 ..ProducerConfig::default()
-            };
-            let settings = config.check(Duration::from_secs(30)).unwrap();
-            let memory = Memory::new(1 << 20, FILL_BYTES);
-            let backoff = Backoff {
-                initial: Duration::from_millis(100),
-                max: Duration::from_secs(1),
-            };
-            let (counters, transaction) = (Arc::default(), None);
-            let mut state = SenderState::new(
-                settings,
-                backoff,
-                Arc::clone(&memory),
-                counters,
-                transaction,
-            );
-            let fill = Arc::new(Fill::new(FILL_BYTES, FILL_BYTES));
-            let partition = TopicPartition::new("orders", 0);
-            let queue = Arc::new(PartitionQueue::new(partition, TopicId::default(), 0, fill));
-            state.register(Arc::clone(&queue), &ClusterSnapshot::default());
-            state.slots[0].leader = Some((NODE, 0));
-            state.producer_id(ProducerKey { id: 7, epoch: 0 }, Instant::now());
-            Self {
-                state,
-                queue,
-                memory,
-                unfinished: Arc::default(),
-                appended: 0,
-            }
+            });
+            let key = ProducerKey { id: 7, epoch: 0 };
+            it.state.producer_id(key, Instant::now());
+            Self { it, appended: 0 }
         }
 
         /// Each second record makes a batch full; the record tells its number by its bytes.
         fn append(&mut self) -> Delivery {
             let value = vec![self.appended; RECORD_BYTES];
             self.appended += 1;
-            let record = Record::to("orders").value(&value);
-            let context = AppendContext {
-                memory: &self.memory,
-                clock: &Clock::default(),
-                unfinished: &self.unfinished,
-                hooks: &Arc::default(),
-                batch_bytes_max: FILL_BYTES,
-                record_bytes_max: record.bytes_max(),
-                sticky: false,
-            };
-            let appended = self.queue.append(&record, &mut None, &context, &mut Single);
-            self.state.visit(0, Instant::now());
-            match appended {
-                Append::Appended { held, .. } => held,
-                other => panic!("{other:?}"),
-            }
+            self.it.append(&value)
         }
 
         /// The batches of the next request: sequence of each, and what its first record says.
         fn sent(&mut self) -> Option<Vec<(i32, u8)>> {
-            let request = self.state.next_request(NODE, Instant::now())?;
+            let request = self.it.state.next_request(NODE, Instant::now())?;
             let batches = request.batches.iter().map(|sent| {
                 let batch = Batches::new(sent.bytes.clone()).next().unwrap().unwrap();
                 batch.verify_crc().unwrap();
@@ -295,32 +246,32 @@ mod tests {
         for _ in 0..3 {
             drop(world.append());
         }
-        let mut jobs = world.state.take_seal_jobs();
+        let mut jobs = world.it.state.take_seal_jobs();
         assert_eq!(jobs.len(), 2, "the full ones");
-        assert_eq!(world.queue.backlog(), 3);
+        assert_eq!(world.it.queue.backlog(), 3);
         let (second, first) = (jobs.pop().unwrap(), jobs.pop().unwrap());
-        world.state.sealed(second.run(), Instant::now());
+        world.it.state.sealed(second.run(), Instant::now());
         assert_eq!(world.sent(), None);
-        world.state.sealed(first.run(), Instant::now());
+        world.it.state.sealed(first.run(), Instant::now());
         assert_eq!(world.sent(), Some(vec![(0, 0)]));
         assert_eq!(world.sent(), None, "the first goes alone");
-        assert_eq!(world.queue.backlog(), 2);
+        assert_eq!(world.it.queue.backlog(), 2);
         // The open one is due when it has lingered, and then staged behind the second.
         tokio::time::advance(Duration::from_secs(4)).await;
-        world.state.tick(Instant::now());
-        assert!(world.state.take_seal_jobs().is_empty());
+        world.it.state.tick(Instant::now());
+        assert!(world.it.state.take_seal_jobs().is_empty());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_batch_that_is_due_and_not_full_is_compressed_elsewhere_too() {
         let mut world = World::new();
         drop(world.append());
-        assert!(world.state.take_seal_jobs().is_empty());
+        assert!(world.it.state.take_seal_jobs().is_empty());
         tokio::time::advance(Duration::from_secs(4)).await;
-        world.state.tick(Instant::now());
-        let job = world.state.take_seal_jobs().pop().unwrap();
+        world.it.state.tick(Instant::now());
+        let job = world.it.state.take_seal_jobs().pop().unwrap();
         assert_eq!(world.sent(), None);
-        world.state.sealed(job.run(), Instant::now());
+        world.it.state.sealed(job.run(), Instant::now());
         assert_eq!(world.sent(), Some(vec![(0, 0)]));
     }
 
@@ -328,22 +279,22 @@ mod tests {
     async fn a_staged_batch_that_is_late_was_not_written_and_leaves_no_gap_and_no_memory() {
         let mut world = World::new();
         let [late, _open] = [(); 2].map(|()| world.append());
-        let job = world.state.take_seal_jobs().pop().unwrap();
+        let job = world.it.state.take_seal_jobs().pop().unwrap();
         tokio::time::advance(Duration::from_secs(121)).await;
-        world.state.tick(Instant::now());
+        world.it.state.tick(Instant::now());
         assert!(not_written(&late));
         // What was in the queue as long is given up as well.
         let on_its_way = world.append();
-        world.state.sealed(job.run(), Instant::now());
+        world.it.state.sealed(job.run(), Instant::now());
         drop(world.append());
-        let job = world.state.take_seal_jobs().pop().unwrap();
-        world.state.sealed(job.run(), Instant::now());
+        let job = world.it.state.take_seal_jobs().pop().unwrap();
+        world.it.state.sealed(job.run(), Instant::now());
         assert_eq!(world.sent(), Some(vec![(0, 2)]));
         assert!(on_its_way.result().is_none());
-        assert_eq!(world.state.counters.lock().records_failed, 2);
-        world.state.fail_for_good(ErrorCode::PRODUCER_FENCED);
-        drop(world.state);
-        assert_eq!(world.memory.used().0, 0);
+        assert_eq!(world.it.state.counters.lock().records_failed, 2);
+        world.it.state.fail_for_good(ErrorCode::PRODUCER_FENCED);
+        drop(world.it.state);
+        assert_eq!(world.it.memory.used().0, 0);
     }
 
     #[tokio::test(start_paused = true)]
@@ -351,17 +302,19 @@ mod tests {
         for fatal in [true, false] {
             let mut world = World::new();
             let [first, second, _open] = [(); 3].map(|()| world.append());
-            let mut jobs = world.state.take_seal_jobs();
+            let mut jobs = world.it.state.take_seal_jobs();
             world
+                .it
                 .state
                 .sealed(jobs.pop().unwrap().run(), Instant::now());
             if fatal {
-                world.state.fail_for_good(ErrorCode::PRODUCER_FENCED);
+                world.it.state.fail_for_good(ErrorCode::PRODUCER_FENCED);
                 world
+                    .it
                     .state
                     .sealed(jobs.pop().unwrap().run(), Instant::now());
             } else {
-                drop(world.state);
+                drop(world.it.state);
             }
             assert!(not_written(&first) && not_written(&second), "{fatal}");
         }

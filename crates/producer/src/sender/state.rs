@@ -59,6 +59,8 @@ pub(super) struct Slot {
     pub(super) leader: Option<(NodeId, i32)>,
     /// Stands in the ready list of its leader.
     pub(super) ready: bool,
+    /// Bytes of what it sends next, when it was last looked at; of what takes no more records those of a full batch.
+    pub(super) next_bytes: usize,
     timer: Option<Instant>,
     /// Failed attempts in a row, and when to try again.
     pub(super) failures: u32,
@@ -131,6 +133,7 @@ impl SenderState {
             acknowledged: -1,
             leader,
             ready: false,
+            next_bytes: 0,
             timer: None,
             failures: 0,
             retry_at: None,
@@ -166,6 +169,12 @@ impl SenderState {
         let Some(oldest) = oldest else {
             self.set_timer(slot, None);
             return;
+        };
+        let takes_no_more = view.is_full || oldest_sent.is_some() || oldest_staged.is_some();
+        state.next_bytes = if takes_no_more {
+            self.settings.batch_bytes_max
+        } else {
+            view.bytes
         };
         // In flight, or away to be compressed, nothing can be done but to give up in time.
         let expiry = oldest + self.settings.delivery_timeout;
