@@ -13,6 +13,7 @@
 pub mod api;
 pub mod api_versions;
 pub mod batch;
+mod buffer_supplier;
 pub mod compress;
 pub mod error_code;
 pub mod fetch_response;
@@ -31,6 +32,7 @@ mod throttle;
 mod unregister_controller;
 
 pub use api::{ApiKey, VersionRange};
+pub use buffer_supplier::BufferSupplier;
 pub use error_code::ErrorCode;
 pub use primitive::DecodeError;
 pub use throttle::throttle_time;

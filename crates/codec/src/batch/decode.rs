@@ -125,9 +125,7 @@ impl Batch {
         let payload = if compression == Compression::None {
             payload
         } else {
-            let mut plain = Vec::new();
-            decompressor.decompress(compression, &payload, limit, &mut plain)?;
-            Bytes::from(plain)
+            decompressor.decompress_to_bytes(compression, &payload, limit)?
         };
         Ok(RecordBatch {
             header: self.header,

@@ -10,6 +10,7 @@
 
 use lz4_flex::block;
 
+use super::output::Output;
 use super::xxh32::xxh32;
 use super::{CompressError, Compression, DecompressError};
 
@@ -91,7 +92,7 @@ pub(super) fn decompress(
     mut input: &[u8],
     header_checksum: HeaderChecksum,
     limit: usize,
-    out: &mut Vec<u8>,
+    out: &mut Output<'_>,
 ) -> Result<(), DecompressError> {
     let end = Limit {
         limit,
@@ -175,7 +176,7 @@ impl Frame {
         &self,
         input: &mut &[u8],
         limit: Limit,
-        out: &mut Vec<u8>,
+        out: &mut Output<'_>,
     ) -> Result<(), DecompressError> {
         let start = out.len();
         if let Some(size) = self.content_size
@@ -203,10 +204,10 @@ impl Frame {
             } else if length > limit.end - out.len() {
                 return Err(limit.exceeded());
             } else {
-                out.extend_from_slice(block);
+                out.put(block);
             }
         }
-        let content = &out[start..];
+        let content = &out.bytes()[start..];
         if self
             .content_size
             .is_some_and(|size| size != content.len() as u64)
@@ -249,20 +250,19 @@ impl Frame {
 
     /// Decodes one block at the end of `out`, of which `start..` belongs to this frame.
     ///
-    /// Room for the block is zeroed first: the crate's decoder once showed old bytes of its output for
-    /// invalid offsets (RUSTSEC-2026-0041).
+    /// The room for it is not zeroed. The crate's decoder once showed old bytes of its output for invalid offsets
+    /// (RUSTSEC-2026-0041, fixed); here they would be records that the same consumer has read.
     fn decompress_block(
         &self,
         block: &[u8],
         start: usize,
         limit: Limit,
-        out: &mut Vec<u8>,
+        out: &mut Output<'_>,
     ) -> Result<(), DecompressError> {
         let at = out.len();
         let room_max = self.block_room(block.len());
         let room = room_max.min(limit.end - at);
-        out.resize(at + room, 0);
-        let (before, target) = out.split_at_mut(at);
+        let (before, target) = out.room(room);
         let result = if self.independent {
             block::decompress_into(block, target)
         } else {
@@ -271,7 +271,7 @@ impl Frame {
         };
         match result {
             Ok(length) => {
-                out.truncate(at + length);
+                out.advance(length);
                 Ok(())
             }
             Err(block::DecompressError::OutputTooSmall { .. }) if room < room_max => {

@@ -9,12 +9,14 @@
 //! - on error the output vector has its old length, on success at most `limit` bytes more
 //! - decompression never holds more than the limit and a small constant; where a vector grows step by
 //!   step its capacity may be twice its length
+//! - a decompressor keeps little memory of outputs that nobody holds any more, for the next ones
 //! - no length read from the input is reserved before it was compared with the limit
 //! - no input makes a codec panic or loop without consuming
 
 mod error;
 mod gzip;
 mod lz4;
+mod output;
 mod snappy;
 mod xxh32;
 #[cfg(not(feature = "zstd-c"))]
@@ -29,6 +31,11 @@ mod tests;
 
 use std::fmt;
 use std::str::FromStr;
+
+use bytes::Bytes;
+
+use self::output::Output;
+use crate::buffer_supplier::BufferSupplier;
 
 pub use error::{CompressError, DecompressError, ParseCompressionError};
 
@@ -185,16 +192,32 @@ impl Compressor {
     }
 }
 
+/// Most memory of outputs that a decompressor keeps for the next ones.
+const IDLE_BYTES_MAX: usize = 8 << 20;
+
 /// Decompresses batches of any codec, keeping each codec's state (made at first use) for the next batch.
-#[derive(Default)]
 pub struct Decompressor {
     gzip: Option<gzip::Decoder>,
     zstd: Option<zstd_codec::Decoder>,
+    outputs: BufferSupplier,
+    /// Size of the largest of the last outputs: the next is often like them.
+    expected: usize,
 }
 
 impl fmt::Debug for Decompressor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Decompressor").finish_non_exhaustive()
+    }
+}
+
+impl Default for Decompressor {
+    fn default() -> Self {
+        Self {
+            gzip: None,
+            zstd: None,
+            outputs: BufferSupplier::new(IDLE_BYTES_MAX),
+            expected: 0,
+        }
     }
 }
 
@@ -222,30 +245,66 @@ impl Decompressor {
         out: &mut Vec<u8>,
     ) -> Result<(), DecompressError> {
         let start = out.len();
-        let result = match codec {
+        let mut output = Output::behind(start, out);
+        let result = self.decompress_to(codec, input, limit, &mut output);
+        let end = output.len();
+        out.truncate(if result.is_ok() { end } else { start });
+        result
+    }
+
+    /// The decompressed `input`, in memory that is used again when nobody holds it any more.
+    ///
+    /// # Errors
+    ///
+    /// As [`decompress`](Self::decompress).
+    pub fn decompress_to_bytes(
+        &mut self,
+        codec: Compression,
+        input: &[u8],
+        limit: usize,
+    ) -> Result<Bytes, DecompressError> {
+        let mut buffer = self.outputs.get(self.expected.min(limit));
+        let mut output = Output::behind(0, &mut buffer);
+        match self.decompress_to(codec, input, limit, &mut output) {
+            Ok(()) => {
+                let length = output.len();
+                self.expected = length.max(self.expected - self.expected / 8);
+                Ok(self.outputs.freeze(buffer, length))
+            }
+            Err(error) => {
+                self.outputs.put_back(buffer);
+                Err(error)
+            }
+        }
+    }
+
+    fn decompress_to(
+        &mut self,
+        codec: Compression,
+        input: &[u8],
+        limit: usize,
+        out: &mut Output<'_>,
+    ) -> Result<(), DecompressError> {
+        match codec {
             Compression::None if input.len() > limit => {
                 Err(DecompressError::LimitExceeded { limit })
             }
             Compression::None => {
-                out.extend_from_slice(input);
+                out.put(input);
                 Ok(())
             }
             _ if input.is_empty() => Err(DecompressError::Truncated { codec }),
-            Compression::Gzip => self
-                .gzip
-                .get_or_insert_default()
-                .decompress(input, limit, out),
+            Compression::Gzip => {
+                let gzip = self.gzip.get_or_insert_default();
+                out.append(|out| gzip.decompress(input, limit, out))
+            }
             Compression::Snappy => snappy::decompress(input, limit, out),
             Compression::Lz4 => lz4::decompress(input, lz4::HeaderChecksum::Verified, limit, out),
-            Compression::Zstd => self
-                .zstd
-                .get_or_insert_default()
-                .decompress(input, limit, out),
-        };
-        if result.is_err() {
-            out.truncate(start);
+            Compression::Zstd => {
+                let zstd = self.zstd.get_or_insert_default();
+                out.append(|out| zstd.decompress(input, limit, out))
+            }
         }
-        result
     }
 
     /// Like [`decompress`](Self::decompress) with [`Compression::Lz4`], for message sets of magic 0.
@@ -263,10 +322,11 @@ impl Decompressor {
         out: &mut Vec<u8>,
     ) -> Result<(), DecompressError> {
         let start = out.len();
-        let result = lz4::decompress(input, lz4::HeaderChecksum::Ignored, limit, out);
-        if result.is_err() {
-            out.truncate(start);
-        }
+        let mut output = Output::behind(start, out);
+        let ignored = lz4::HeaderChecksum::Ignored;
+        let result = lz4::decompress(input, ignored, limit, &mut output);
+        let end = output.len();
+        out.truncate(if result.is_ok() { end } else { start });
         result
     }
 }

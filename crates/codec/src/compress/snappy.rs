@@ -9,6 +9,7 @@
 
 use snap::raw;
 
+use super::output::Output;
 use super::{CompressError, Compression, DecompressError};
 
 const MAGIC: [u8; 8] = *b"\x82SNAPPY\0";
@@ -55,11 +56,11 @@ impl Encoder {
 pub(super) fn decompress(
     input: &[u8],
     limit: usize,
-    out: &mut Vec<u8>,
+    out: &mut Output<'_>,
 ) -> Result<(), DecompressError> {
     if !input.starts_with(&MAGIC) {
         let length = declared_len(input, limit)?;
-        out.reserve_exact(length);
+        out.reserve(length);
         return decompress_block(input, length, out);
     }
 
@@ -71,7 +72,7 @@ pub(super) fn decompress(
             error => error,
         })?;
     }
-    out.reserve_exact(total);
+    out.reserve(total);
     for block in Blocks(input) {
         let block = block?;
         decompress_block(block, declared_len(block, limit)?, out)?;
@@ -132,12 +133,15 @@ fn declared_len(block: &[u8], limit: usize) -> Result<usize, DecompressError> {
     Ok(length)
 }
 
-fn decompress_block(block: &[u8], length: usize, out: &mut Vec<u8>) -> Result<(), DecompressError> {
-    let at = out.len();
-    out.resize(at + length, 0);
+fn decompress_block(
+    block: &[u8],
+    length: usize,
+    out: &mut Output<'_>,
+) -> Result<(), DecompressError> {
     raw::Decoder::new()
-        .decompress(block, &mut out[at..])
+        .decompress(block, out.room(length).1)
         .map_err(|error| corrupt(&error))?;
+    out.advance(length);
     Ok(())
 }
 

@@ -353,3 +353,26 @@ fn nothing_is_no_valid_compressed_data() {
         );
     }
 }
+
+#[test]
+fn the_memory_of_an_output_is_used_again_and_what_was_in_it_does_not_show() {
+    for codec in Compression::ALL {
+        let mut decompressor = Decompressor::new();
+        let mut address = None;
+        for (size, filler) in [(200_000, 0xff), (150_000, 1), (70_000, 0xee), (180_000, 2)] {
+            let mut plain: Vec<u8> = (0..size).map(|at| (at % 251) as u8 ^ filler).collect();
+            plain[size / 3..size / 2].fill(filler);
+            let mut packed = Vec::new();
+            let mut compressor = Compressor::new(codec, None).unwrap();
+            compressor.compress(&plain, &mut packed).unwrap();
+            let bytes = decompressor
+                .decompress_to_bytes(codec, &packed, 1 << 20)
+                .unwrap();
+            assert!(bytes == plain, "{codec} {size}");
+            assert_eq!(*address.get_or_insert(bytes.as_ptr()), bytes.as_ptr());
+            // A failure gives its buffer back, too.
+            let error = decompressor.decompress_to_bytes(codec, &packed, 100);
+            assert_eq!(error, Err(DecompressError::LimitExceeded { limit: 100 }));
+        }
+    }
+}

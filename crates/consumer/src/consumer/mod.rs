@@ -44,7 +44,9 @@ use crate::shared::Shared;
 /// by [`poll`](Consumer::poll).
 ///
 /// - **Memory**: at most `prefetch_bytes` are fetched ahead (plus one `max.partition.fetch.bytes` for
-///   each broker), plus what the [`Records`](crate::Records) the application holds refer to.
+///   each broker), plus what the [`Records`](crate::Records) the application holds refer to, plus used
+///   memory that waits for the next fetch: at most 32 MiB for a broker, given back a few answers after it
+///   has no more to catch up with, and 8 MiB of decompressed batches.
 /// - **Slow partitions**: each broker has one fetch in flight of its own; a partition, or broker, that
 ///   is slow or gone delays no other.
 /// - **Rebalances** take partitions away only inside of [`poll`](Consumer::poll) and

@@ -3,20 +3,24 @@
 //! Small frames are cut out of a shared read buffer. A frame larger than that buffer gets one of
 //! its own size, read straight from the socket; such buffers are used again as soon as nobody holds
 //! them, since freshly mapped memory costs more than everything else on the way in (150 ns a record
-//! in page faults against 12).
+//! in page faults against 12). Some small frames in a row mean that there is no more to catch up with:
+//! what lies idle is freed.
 
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use klamm_codec::BufferSupplier;
 use klamm_codec::frame::SIZE_BYTES;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// Size of the shared read buffer.
 const READ_BUFFER_BYTES: usize = 16 << 10;
-/// Large frames remembered for their memory.
-const USED_FRAMES_MAX: usize = 3;
+/// Most memory of large frames that is kept for the next ones: half of what a consumer reads ahead comes back at once.
+const IDLE_BYTES_MAX: usize = 32 << 20;
+/// From so many small frames in a row on it is freed.
+const SMALL_FRAMES_IN_A_ROW: u32 = 8;
 
 /// Cuts frames out of a byte stream.
 pub(super) struct Receiver {
@@ -24,8 +28,10 @@ pub(super) struct Receiver {
     /// small frames.
     buffer: BytesMut,
     /// The large frame that is being read, and its size.
-    large: Option<(BytesMut, usize)>,
-    used: Vec<Bytes>,
+    large: Option<(Vec<u8>, usize)>,
+    large_buffers: BufferSupplier,
+    /// Small frames since the last large one.
+    small_frames: u32,
     frame_bytes_max: usize,
 }
 
@@ -34,7 +40,8 @@ impl Receiver {
         Self {
             buffer: BytesMut::new(),
             large: None,
-            used: Vec::new(),
+            large_buffers: BufferSupplier::new(IDLE_BYTES_MAX),
+            small_frames: 0,
             frame_bytes_max,
         }
     }
@@ -71,11 +78,11 @@ impl Receiver {
             if frame.len() < *size {
                 return Ok(None);
             }
-            let frame = self.large.take().map(|(frame, _)| frame.freeze());
-            if let Some(frame) = &frame {
-                self.remember(frame.clone());
-            }
-            return Ok(frame);
+            let frame = self.large.take().map(|(frame, _)| frame);
+            return Ok(frame.map(|frame| {
+                let length = frame.len();
+                self.large_buffers.freeze(frame, length)
+            }));
         }
         let Some(prefix) = self.buffer.first_chunk::<SIZE_BYTES>() else {
             return Ok(None);
@@ -83,10 +90,13 @@ impl Receiver {
         let size = self.check_size(i32::from_be_bytes(*prefix))?;
         if self.buffer.len() >= SIZE_BYTES + size {
             self.buffer.advance(SIZE_BYTES);
+            self.count_small_frame();
             return Ok(Some(self.buffer.split_to(size).freeze()));
         }
         if size > READ_BUFFER_BYTES {
-            let mut frame = self.large_buffer(size);
+            self.small_frames = 0;
+            let mut frame = self.large_buffers.get(size);
+            frame.clear();
             frame.put_slice(&self.buffer[SIZE_BYTES..]);
             self.buffer.clear();
             self.large = Some((frame, size));
@@ -109,22 +119,10 @@ impl Receiver {
             })
     }
 
-    /// An empty buffer with room for `size` bytes, a used one if nobody holds it any more.
-    fn large_buffer(&mut self, size: usize) -> BytesMut {
-        let free = self.used.iter().position(Bytes::is_unique);
-        if let Some(Ok(mut buffer)) = free.map(|index| self.used.swap_remove(index).try_into_mut())
-        {
-            buffer.clear();
-            buffer.reserve(size);
-            return buffer;
+    fn count_small_frame(&mut self) {
+        self.small_frames = self.small_frames.saturating_add(1);
+        if self.small_frames >= SMALL_FRAMES_IN_A_ROW {
+            self.large_buffers.clear();
         }
-        BytesMut::with_capacity(size)
-    }
-
-    fn remember(&mut self, frame: Bytes) {
-        if self.used.len() == USED_FRAMES_MAX {
-            self.used.remove(0);
-        }
-        self.used.push(frame);
     }
 }
