@@ -8,7 +8,7 @@ use std::task::Poll;
 
 use bench::{Bench, MILLISECOND, SECOND, expected, read, until, values};
 use klamm_codec::compress::{Compression, Compressor};
-use klamm_consumer::{ConsumerBuilder, Error, OffsetReset, TopicPartition};
+use klamm_consumer::{ConsumerBuilder, Error, GroupProtocol, OffsetReset, TopicPartition};
 use klamm_testbroker::{ApiKey, ErrorCode, Fault, TestBroker};
 use tokio::time::{Instant, timeout};
 
@@ -408,6 +408,40 @@ async fn a_topic_that_is_missing_is_waited_for_without_a_hot_loop() {
     assert!(asked <= 15, "{asked} metadata requests in 2 s");
     let joined = bench.broker.requests(ApiKey::JOIN_GROUP);
     assert!(joined <= 3, "{joined} joins");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_that_is_no_longer_wanted_is_not_asked_for() {
+    for protocol in [GroupProtocol::Classic, GroupProtocol::Consumer] {
+        let builder = TestBroker::builder().auto_create_topics(false);
+        let bench = Bench::start(builder.topic("t", 1)).await;
+        bench.produce(0, 0, 3).await;
+        let builder = bench.consumer().group_protocol(protocol);
+        let mut consumer = builder.topics(["t", "missing"]).build().await.unwrap();
+        assert_eq!(read(&mut consumer, 3).await, expected(0, 0..3));
+        let metadata = || bench.broker.requests(ApiKey::METADATA);
+        let before = metadata();
+        assert!(consumer.poll_timeout(30 * SECOND).await.unwrap().is_empty());
+        let asked = metadata() - before;
+        assert!(asked >= 20, "{asked} for the missing topic");
+        consumer.subscribe(["t"]).unwrap();
+        // A heartbeat, and what is under way.
+        assert!(consumer.poll_timeout(10 * SECOND).await.unwrap().is_empty());
+        let before = metadata();
+        assert!(consumer.poll_timeout(60 * SECOND).await.unwrap().is_empty());
+        assert_eq!(metadata(), before, "{protocol:?}");
+    }
+    let builder = TestBroker::builder().auto_create_topics(false);
+    let bench = Bench::start(builder.topic("t", 1)).await;
+    let mut consumer = bench.consumer().build().await.unwrap();
+    let at = |topic| TopicPartition::new(topic, 0);
+    consumer.assign([at("t"), at("missing")]).unwrap();
+    assert!(consumer.poll_timeout(10 * SECOND).await.unwrap().is_empty());
+    consumer.assign([at("t")]).unwrap();
+    assert!(consumer.poll_timeout(5 * SECOND).await.unwrap().is_empty());
+    let before = bench.broker.requests(ApiKey::METADATA);
+    assert!(consumer.poll_timeout(60 * SECOND).await.unwrap().is_empty());
+    assert_eq!(bench.broker.requests(ApiKey::METADATA), before);
 }
 
 #[tokio::test]

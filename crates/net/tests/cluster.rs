@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use klamm_codec::messages::MetadataRequest;
-use klamm_net::{Broker, Cluster, Connection, HostPort, Lane, LeaderHint, NodeId, Route, Verdict};
+use klamm_net::{
+    Broker, Cluster, Connection, Error, HostPort, Lane, LeaderHint, NodeId, Route, Verdict,
+};
 use klamm_testbroker::{ApiKey, ErrorCode, Fault, TestBroker, TestBrokerBuilder};
 use support::{InMemory, Late, Moving, PATIENCE, WithHole, Without, config, connect, eventually};
 use tokio::time::{Duration, Instant};
@@ -97,6 +99,37 @@ async fn a_topic_that_nobody_uses_any_more_leaves_at_once_and_comes_back_when_it
     let asked = broker.requests(ApiKey::METADATA);
     first.topic("orders", false, deadline).await.unwrap();
     assert!(broker.requests(ApiKey::METADATA) > asked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_that_never_came_to_exist_is_asked_for_only_while_somebody_waits_for_it() {
+    let builder = TestBroker::builder().auto_create_topics(false);
+    let (broker, connector) = start(builder).await;
+    let cluster = connect(connector).await;
+    let now = Instant::now();
+    let patient = cluster.topic("missing", false, now + Duration::from_secs(5));
+    let hasty = cluster.topic("missing", false, now + Duration::from_secs(2));
+    let mut patient = Box::pin(patient);
+    tokio::select! {
+        found = hasty => assert!(matches!(found, Err(Error::UnknownTopic { .. })), "{found:?}"),
+        found = &mut patient => panic!("{found:?}"),
+    }
+    // The other one waits on.
+    let asked = broker.requests(ApiKey::METADATA);
+    let found = patient.await;
+    assert!(
+        matches!(found, Err(Error::UnknownTopic { .. })),
+        "{found:?}"
+    );
+    assert!(broker.requests(ApiKey::METADATA) > asked);
+    // What is under way ends, and nobody asks again.
+    eventually("the topic is forgotten", || {
+        cluster.snapshot().topic("missing").is_none()
+    })
+    .await;
+    let asked = broker.requests(ApiKey::METADATA);
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!(broker.requests(ApiKey::METADATA), asked);
 }
 
 #[tokio::test]

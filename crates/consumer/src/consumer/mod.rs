@@ -222,6 +222,8 @@ impl Consumer {
         let topics = partitions.iter().map(|at| Arc::clone(&at.topic));
         state.topics = topics.collect();
         state.fetch.assign(partitions, committed);
+        self.cluster
+            .retain_topics(|name| state.topics.iter().any(|topic| **topic == *name));
         drop(state);
         self.shared.fetcher.notify_one();
         Ok(())

@@ -199,6 +199,9 @@ pub(crate) trait Membership: Send + fmt::Debug {
     /// Wants the partitions of `topics` from now on.
     fn subscribe(&mut self, topics: Topics);
 
+    /// Whether it wants to know what the metadata say about `topic`, even if it owns no partition of it.
+    fn watches(&self, topic: &str) -> bool;
+
     /// The application is inside of poll: it may lose partitions now.
     fn handle_poll(&mut self, now: Instant);
 

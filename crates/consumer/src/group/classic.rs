@@ -276,6 +276,12 @@ impl Membership for ClassicMember {
         self.request_rejoin("the subscription has changed");
     }
 
+    fn watches(&self, topic: &str) -> bool {
+        let leading = self.leading.as_ref();
+        self.topics.iter().any(|it| **it == *topic)
+            || leading.is_some_and(|leading| leading.watches(topic))
+    }
+
     fn handle_poll(&mut self, _now: Instant) {
         if self.joins_with_poll() {
             self.prepare();

@@ -63,6 +63,12 @@ impl Leading {
         &self.protocol
     }
 
+    /// Whether a member reads `topic`.
+    pub(super) fn watches(&self, topic: &str) -> bool {
+        let mut topics = self.members.iter().flat_map(|member| &member.topics);
+        topics.any(|it| **it == *topic)
+    }
+
     /// The topics of all members.
     pub(super) fn topics(&self) -> Vec<Arc<str>> {
         let topics = self.members.iter().flat_map(|member| &member.topics);

@@ -202,6 +202,13 @@ pub(super) enum Occasion {
     Lost,
 }
 
+impl Occasion {
+    /// That of partitions that go; `lost` if they may belong to others already.
+    pub(super) const fn of_going(lost: bool) -> Self {
+        if lost { Self::Lost } else { Self::Revoked }
+    }
+}
+
 /// A [`RebalanceListener`] of whatever type.
 #[derive(Clone)]
 pub(crate) struct Listener(Arc<dyn AnyListener>);

@@ -12,6 +12,7 @@ mod ownership;
 pub(crate) mod partitions;
 pub(crate) mod pattern;
 mod request;
+mod subscription;
 pub(crate) mod task;
 #[cfg(test)]
 mod tests;

@@ -287,6 +287,14 @@ impl Membership for ConsumerMember {
         self.has_news = true;
     }
 
+    fn watches(&self, topic: &str) -> bool {
+        let named = match &self.topics {
+            Some(Topics::Named(named)) => &named[..],
+            _ => &[],
+        };
+        named.iter().any(|it| **it == *topic)
+    }
+
     fn handle_poll(&mut self, now: Instant) {
         if !self.wants_poll() {
             return;

@@ -13,9 +13,7 @@ use klamm_net::{Cluster, ClusterSnapshot, CoordinatorKind, TopicPartition};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::action::{
-    Action, Answer, Commits, Generation, Leaving, MemberSettings, Membership, Topics,
-};
+use super::action::{Action, Answer, Commits, Generation, Leaving, MemberSettings, Membership};
 use super::commits::{Origin, Queued};
 use super::exchange::Exchange;
 use super::leader::assignable;
@@ -62,7 +60,7 @@ pub(crate) struct Coordinator {
     /// Whether this consumer subscribes; otherwise it commits without being a member.
     pub(super) subscribes: bool,
     /// The topics to find, if it subscribes by a pattern that only clients evaluate.
-    pattern: Option<Pattern>,
+    pub(super) pattern: Option<Pattern>,
     pub(super) jobs: Jobs<Event>,
     pub(super) commits: VecDeque<Queued>,
     pub(super) committing: bool,
@@ -178,48 +176,6 @@ impl Coordinator {
         outside_since
     }
 
-    fn subscribe(&mut self, topics: Topics) {
-        match topics {
-            Topics::Matching(pattern) if self.member.finds_topics_itself() => {
-                self.member.subscribe(Topics::Matching(pattern));
-            }
-            Topics::Matching(pattern) => self.pattern = Some(Pattern::new(&pattern)),
-            named @ Topics::Named(_) => {
-                self.pattern = None;
-                self.member.subscribe(named);
-            }
-        }
-    }
-
-    /// Lists the topics when that is due. Says when it is due next.
-    fn look_for_topics(&mut self, now: Instant) -> Option<Instant> {
-        let pattern = self.pattern.as_mut()?;
-        if pattern.take_due(now) {
-            self.start(|exchange| async move { Event::Listed(exchange.list_topics().await) });
-        }
-        self.pattern.as_ref()?.next_at()
-    }
-
-    fn handle_listed(&mut self, listed: Result<Vec<Arc<str>>, klamm_net::Error>) {
-        let Some(pattern) = &mut self.pattern else {
-            return;
-        };
-        let (now, config) = (Instant::now(), self.cluster.config());
-        let topics = match listed {
-            Ok(topics) => topics,
-            Err(error) => {
-                tracing::debug!(%error, "the topics for a pattern could not be listed");
-                pattern.look_again_at(now + config.retry_backoff.max);
-                return;
-            }
-        };
-        if let Some(topics) = pattern.handle_listed(topics, now + config.metadata_max_age) {
-            let names = topics.iter().map(AsRef::as_ref);
-            self.cluster.add_topics(names, false);
-            self.member.subscribe(Topics::Named(topics));
-        }
-    }
-
     /// Tells the application what waits for it.
     fn publish(&self) {
         let wants_poll = self.member.wants_poll() && self.phase == Phase::Running;
@@ -257,13 +213,8 @@ impl Coordinator {
     /// The last callback.
     pub(super) fn closing_committed(&mut self) {
         let (owned, lost) = self.member.owned();
-        let occasion = if lost {
-            Occasion::Lost
-        } else {
-            Occasion::Revoked
-        };
         if self.subscribes && !owned.is_empty() {
-            self.call_back(occasion, owned, |_| Event::Closed);
+            self.call_back(Occasion::of_going(lost), owned, |_| Event::Closed);
         } else {
             self.finish();
         }
@@ -379,12 +330,7 @@ impl Coordinator {
 
     /// What was consumed of `partitions` is committed, as far as it can be.
     pub(super) fn call_revoked(&mut self, partitions: Vec<TopicPartition>, lost: bool) {
-        let occasion = if lost {
-            Occasion::Lost
-        } else {
-            Occasion::Revoked
-        };
-        self.call_back(occasion, partitions, Event::Revoked);
+        self.call_back(Occasion::of_going(lost), partitions, Event::Revoked);
     }
 
     fn assign(&mut self, added: Vec<TopicPartition>) {
@@ -436,7 +382,7 @@ impl Coordinator {
         });
     }
 
-    fn start<F>(&mut self, exchange: impl FnOnce(Exchange) -> F)
+    pub(super) fn start<F>(&mut self, exchange: impl FnOnce(Exchange) -> F)
     where
         F: Future<Output = Event> + Send + 'static,
     {
@@ -459,11 +405,13 @@ impl Coordinator {
             }
             Event::Revoked(partitions) => {
                 self.shared.lock().fetch.remove(&partitions);
+                self.let_topics_go();
                 self.shared.fetcher.notify_one();
                 self.member.handle_revoked(now);
             }
             Event::Assigned(partitions) => {
                 self.shared.lock().fetch.release(&partitions);
+                self.let_topics_go();
                 self.shared.fetcher.notify_one();
                 self.shared.application.notify_one();
                 self.member.handle_assigned(now);

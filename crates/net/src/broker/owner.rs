@@ -81,7 +81,7 @@ impl Drop for Owner {
     fn drop(&mut self) {
         if self.id != OwnerId::CLIENT {
             self.pool.forget_owner(self.id);
-            self.topics.forget_owner(self.id);
+            self.topics.retain(self.id, |_| false);
         }
     }
 }

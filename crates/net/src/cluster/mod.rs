@@ -186,6 +186,17 @@ impl Cluster {
     /// asked for any more.
     pub fn remove_topics<'a>(&self, names: impl IntoIterator<Item = &'a str>) {
         self.inner.topics.remove(self.owner.id(), names);
+        self.drop_unused_topics();
+    }
+
+    /// This handle uses no other topics any more than those that `in_use` names; the others go as by
+    /// [`remove_topics`](Self::remove_topics).
+    pub fn retain_topics(&self, in_use: impl Fn(&str) -> bool) {
+        self.inner.topics.retain(self.owner.id(), in_use);
+        self.drop_unused_topics();
+    }
+
+    fn drop_unused_topics(&self) {
         let in_use = |name: &str| self.inner.topics.contains(name);
         self.inner.snapshot.send_if_modified(|snapshot| {
             let rest = snapshot.without_unused(in_use);
@@ -197,7 +208,9 @@ impl Cluster {
         });
     }
 
-    /// The metadata of a topic, waiting for it until `deadline`; the topic stays in use.
+    /// The metadata of a topic, waiting for it until `deadline`; from then on this handle uses the topic.
+    ///
+    /// One that is not found is asked for only as long as somebody waits for it.
     ///
     /// # Errors
     /// [`Error::Broker`] at once if the topic's name or the permissions do not allow it,
@@ -213,12 +226,16 @@ impl Cluster {
     ) -> Result<Arc<Topic>, Error> {
         let started = Instant::now();
         let mut snapshots = self.watch();
-        self.add_topics([name], auto_create);
+        // Whoever waits owns the topic in person, until the call ends in any way.
+        let waiting = self.owner.another(false);
+        let topics = &self.inner.topics;
+        topics.add(waiting.id(), [name], auto_create);
         let found = async {
             loop {
                 let snapshot = snapshots.borrow_and_update().clone();
                 if let Some(topic) = snapshot.topic(name) {
                     if !topic.partitions.is_empty() {
+                        self.add_topics([name], auto_create);
                         return Ok(Arc::clone(topic));
                     }
                     if !topic.error.is_retriable() && !topic.error.is_none() {

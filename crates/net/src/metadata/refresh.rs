@@ -102,11 +102,13 @@ impl TopicsInUse {
         });
     }
 
-    /// Forgets the topics that `owner` alone uses.
-    pub(crate) fn forget_owner(&self, owner: OwnerId) {
+    /// `owner` uses no other topics than those that `in_use` names.
+    pub(crate) fn retain(&self, owner: OwnerId, in_use: impl Fn(&str) -> bool) {
         self.with(|wanted| {
-            wanted.topics.retain(|_, users| {
-                users.remove(&owner);
+            wanted.topics.retain(|name, users| {
+                if !in_use(name) {
+                    users.remove(&owner);
+                }
                 !users.is_empty()
             });
         });
