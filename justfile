@@ -118,7 +118,11 @@ cli-page:
 
 # The command moves replicas and leaders between three nodes.
 command-on-three-nodes:
-    cargo test --package klamm-cli --test real_kafka -- --ignored --nocapture
+    cargo test --package klamm-cli --test real_kafka -- --ignored --nocapture three_nodes::
+
+# `klamm verify` beside the Java programs that it stands in for: the same lines in the same order.
+verify-beside-java:
+    cargo test --package klamm-cli --test real_kafka -- --ignored --nocapture verify::
 
 # Admin calls on Kafka 2.4, 2.8 and 3.5; fetches each once.
 admin-old:

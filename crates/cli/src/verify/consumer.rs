@@ -101,7 +101,10 @@ pub(super) async fn run(cluster: ClusterArgs, args: VerifyConsumerArgs) -> Resul
     };
     let ended = tokio::select! {
         ended = verified.consume() => ended,
-        () = interrupted() => Ok(()),
+        () = interrupted() => {
+            Event::new("shutdown_requested").print();
+            Ok(())
+        }
     };
     let closed = verified.consumer.close(CLOSE).await;
     Event::new("shutdown_complete").print();

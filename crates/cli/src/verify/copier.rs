@@ -265,21 +265,22 @@ impl Copier {
     }
 
     async fn end(self) -> Result<(), Failure> {
-        let event = self.counts(Event::of("shutdown_complete", &self.args.transactional_id));
+        let event = self.event("ShutdownComplete");
         let produced = self.producer.close(CLOSE).await;
         let consumed = self.consumer.close(CLOSE).await;
-        event.time_of_day("time").print();
+        event.print();
         produced?;
         Ok(consumed?)
     }
 
     fn status(&self, stage: &str) {
-        let event = self.counts(Event::of("progress", &self.args.transactional_id));
-        event.time_of_day("time").text("stage", Some(stage)).print();
+        self.event(stage).print();
     }
 
-    fn counts(&self, event: Event) -> Event {
-        event
+    fn event(&self, stage: &str) -> Event {
+        Event::of("transactionalId", &self.args.transactional_id)
+            .text("stage", Some(stage))
+            .time_of_day("time")
             .number("totalProcessed", self.processed)
             .number("consumed", self.consumed)
             .number("remaining", self.remaining)

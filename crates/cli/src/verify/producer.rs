@@ -59,9 +59,9 @@ impl Numbering {
             Ok(metadata) => Event::new("producer_send_success")
                 .text("key", self.key(report.tag).as_deref())
                 .text("value", Some(&self.value(report.tag)))
+                .number("offset", metadata.offset.unwrap_or(-1))
                 .text("topic", Some(&metadata.topic))
-                .number("partition", metadata.partition)
-                .number("offset", metadata.offset.unwrap_or(-1)),
+                .number("partition", metadata.partition),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A day's work on Apache Kafka, beside Kafka's own tools.
 
 mod three_nodes;
+mod verify;
 mod walk;
 
 use std::io::Write as _;
