@@ -5,7 +5,7 @@
 //!
 //! Does not: open sockets or keep metadata (`klamm-net`), or decode bytes (`klamm-codec`).
 //!
-//! The thinking is sans-I/O (`group::classic`, `fetch`, `assign`); two tasks carry it out; the
+//! The thinking is sans-I/O (`group::classic`, `group::next_gen`, `fetch`, `assign`); two tasks carry it out; the
 //! application's thread opens the batches.
 
 mod assign;

@@ -260,3 +260,68 @@ async fn coordinators_that_move_all_the_time_cost_no_membership_and_no_commit() 
         assert!(spent[1] <= 60 && spent[2] <= 60, "{spent:?}");
     }
 }
+
+#[tokio::test]
+async fn trouble_with_the_coordinator_is_outlived() {
+    let bench = Bench::with_partitions(1).await;
+    bench.produce(0, 0, 10).await;
+    let inject = |api, fault: Fault| bench.broker.inject(api, fault).unwrap();
+    inject(
+        ApiKey::FIND_COORDINATOR,
+        Fault::Error(ErrorCode::COORDINATOR_NOT_AVAILABLE),
+    );
+    inject(ApiKey::JOIN_GROUP, Fault::DropBefore);
+    inject(
+        ApiKey::JOIN_GROUP,
+        Fault::Error(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS),
+    );
+    inject(ApiKey::JOIN_GROUP, Fault::Error(ErrorCode::NOT_COORDINATOR));
+    inject(ApiKey::SYNC_GROUP, Fault::DropAfter);
+    inject(
+        ApiKey::SYNC_GROUP,
+        Fault::Error(ErrorCode::REBALANCE_IN_PROGRESS),
+    );
+    inject(
+        ApiKey::OFFSET_FETCH,
+        Fault::Error(ErrorCode::UNSTABLE_OFFSET_COMMIT),
+    );
+    inject(ApiKey::OFFSET_FETCH, Fault::DropBefore);
+    // A member's epoch has changed meanwhile, or its heartbeats will tell.
+    inject(
+        ApiKey::OFFSET_FETCH,
+        Fault::Error(ErrorCode::STALE_MEMBER_EPOCH),
+    );
+    inject(
+        ApiKey::OFFSET_FETCH,
+        Fault::Error(ErrorCode::UNKNOWN_MEMBER_ID),
+    );
+    let builder = bench
+        .consumer()
+        .topics(["t"])
+        .heartbeat_interval(20 * MILLISECOND);
+    let mut consumer = builder.build().await.unwrap();
+    assert_eq!(read(&mut consumer, 10).await, expected(0, 0..10));
+
+    inject(ApiKey::OFFSET_COMMIT, Fault::DropAfter);
+    inject(
+        ApiKey::OFFSET_COMMIT,
+        Fault::Error(ErrorCode::NOT_COORDINATOR),
+    );
+    inject(
+        ApiKey::OFFSET_COMMIT,
+        Fault::Error(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS),
+    );
+    consumer.commit().await.unwrap();
+    assert_eq!(bench.committed(0).await, Some(10));
+
+    let heartbeats = bench.broker.requests(ApiKey::HEARTBEAT);
+    inject(ApiKey::HEARTBEAT, Fault::DropBefore);
+    inject(ApiKey::HEARTBEAT, Fault::Error(ErrorCode::NOT_COORDINATOR));
+    until("heartbeats go on", || {
+        bench.broker.requests(ApiKey::HEARTBEAT) > heartbeats + 5
+    })
+    .await;
+    bench.produce(0, 10, 5).await;
+    assert_eq!(read(&mut consumer, 5).await, expected(0, 10..15));
+    consumer.commit().await.unwrap();
+}

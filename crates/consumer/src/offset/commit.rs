@@ -68,14 +68,9 @@ fn request(
     }
 }
 
-/// The worst code of the partitions: one that is final rather than one that can be tried again.
 fn check(response: &OffsetCommitResponse) -> Result<(), ErrorCode> {
     let partitions = response.topics.iter().flat_map(|topic| &topic.partitions);
-    let codes = partitions.map(|partition| ErrorCode(partition.error_code));
-    let worst = codes
-        .filter(|code| !code.is_none())
-        .min_by_key(|code| code.is_retriable());
-    worst.map_or(Ok(()), Err)
+    coordinated::worst(partitions.map(|partition| ErrorCode(partition.error_code)))
 }
 
 #[cfg(test)]

@@ -135,16 +135,11 @@ fn entries(response: &OffsetFetchResponse) -> Vec<Entry<'_>> {
     old.chain(batched).collect()
 }
 
-/// The worst code of the answer: one that is final rather than one that can be tried again.
 fn check(response: &OffsetFetchResponse) -> Result<(), ErrorCode> {
     let groups = response.groups.iter().map(|group| group.error_code);
     let whole = std::iter::once(response.error_code).chain(groups);
-    let codes = whole.map(ErrorCode);
-    let worst = codes
-        .chain(entries(response).into_iter().map(|entry| entry.code))
-        .filter(|code| !code.is_none())
-        .min_by_key(|code| code.is_retriable());
-    worst.map_or(Ok(()), Err)
+    let single = entries(response).into_iter().map(|entry| entry.code);
+    coordinated::worst(whole.map(ErrorCode).chain(single))
 }
 
 #[cfg(test)]

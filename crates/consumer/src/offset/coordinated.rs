@@ -55,6 +55,13 @@ pub(super) async fn call<R: Request>(
     }
 }
 
+/// The worst of an answer's codes: one that is final rather than one that can be tried again.
+pub(super) fn worst(codes: impl Iterator<Item = ErrorCode>) -> Result<(), ErrorCode> {
+    let refusals = codes.filter(|code| !code.is_none());
+    let worst = refusals.min_by_key(|code| code.is_retriable());
+    worst.map_or(Ok(()), Err)
+}
+
 async fn ask<R: Request>(
     cluster: &Cluster,
     group: &str,
