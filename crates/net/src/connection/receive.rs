@@ -126,3 +126,31 @@ impl Receiver {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::AsyncWriteExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn idle_memory_of_large_frames_is_freed_once_only_small_ones_come() {
+        const LARGE: usize = 1 << 20;
+        let mut receiver = Receiver::new(LARGE);
+        let (mut broker, mut stream) = tokio::io::duplex(2 * LARGE);
+        let mut sizes = vec![LARGE];
+        sizes.extend([100; SMALL_FRAMES_IN_A_ROW as usize]);
+        let mut idle = Vec::new();
+        for size in sizes {
+            broker.write_i32(size as i32).await.unwrap();
+            broker.write_all(&vec![7; size]).await.unwrap();
+            let frame = poll_fn(|context| receiver.poll_frame(Pin::new(&mut stream), context));
+            assert_eq!(frame.await.unwrap().len(), size);
+            idle.push(receiver.large_buffers.idle_bytes());
+        }
+        let freed = idle.iter().position(|&bytes| bytes == 0);
+        assert_eq!(freed, Some(SMALL_FRAMES_IN_A_ROW as usize), "{idle:?}");
+    }
+}
