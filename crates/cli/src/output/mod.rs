@@ -32,7 +32,7 @@ macro_rules! row {
 pub(crate) use row;
 
 /// How results are printed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Output {
     style: Style,
     /// Whether colours may be used.

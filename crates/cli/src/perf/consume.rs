@@ -26,7 +26,7 @@ const CLOSE: Duration = Duration::from_secs(10);
 pub(super) async fn run(
     cluster: ClusterArgs,
     args: PerfConsumeArgs,
-    out: &Output,
+    out: Output,
 ) -> Result<(), Failure> {
     let session = Session::open(cluster, Role::Consumer, args.properties()).await?;
     let partitions = session.partitions(&args.topic).await?;
@@ -58,7 +58,7 @@ pub(super) async fn run(
         spent.throughput(),
         spent.cost()
     );
-    print_result(out, &line, records, args.records)?;
+    print_result(&out, &line, records, args.records)?;
     consumer.close(CLOSE).await?;
     match ended {
         Some(ended) => ended,

@@ -29,7 +29,11 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     match command {
         PerfCommand::Produce(args) => produce::run(cluster, args, out).await,
-        PerfCommand::Consume(args) => consume::run(cluster, args, out).await,
+        PerfCommand::Consume(args) => {
+            // A task, as consumers are in services: what a connection's task has read is consumed on the same core.
+            let run = tokio::spawn(consume::run(cluster, args, out.clone())).await;
+            run.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
+        }
         PerfCommand::Latency(args) => latency::run(cluster, args, out).await,
         PerfCommand::EndToEnd(args) => end_to_end::run(cluster, args, out).await,
     }
