@@ -139,10 +139,11 @@ enum Kind {
 
 impl Kind {
     fn member(self, bench: &Bench, notes: &Notes) -> ConsumerBuilder {
-        let builder = bench
-            .consumer()
-            .topics(["t"])
-            .rebalance_listener(notes.clone());
+        self.configure(bench.consumer().rebalance_listener(notes.clone()))
+    }
+
+    fn configure(self, builder: ConsumerBuilder) -> ConsumerBuilder {
+        let builder = builder.topics(["t"]);
         let classic = |builder: ConsumerBuilder| builder.heartbeat_interval(20 * MILLISECOND);
         match self {
             Self::Eager => classic(builder).assignor(StickyAssignor),
@@ -198,6 +199,49 @@ async fn only_what_moves_is_revoked_by_a_cooperative_assignor_and_by_the_broker(
         first.stop().await.close(5 * SECOND).await.unwrap();
         assert_eq!(notes.told().last(), Some(&Told::Revoked(kept)));
         until("the second owns all", || second.owned().len() == 4).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_while_a_member_closes_is_not_told_as_revoked() {
+    for kind in INCREMENTAL {
+        let bench = Bench::with_partitions(2).await;
+        let (notes, history) = (Notes::default(), History::default());
+        // The first commits nothing.
+        let first = kind.configure(bench.consumer().auto_commit(false));
+        let first = Running::start(first, &history).await;
+        let second = Running::start(kind.member(&bench, &notes), &history).await;
+        until("both own one", || {
+            first.owned().len() == 1 && second.owned().len() == 1
+        })
+        .await;
+        let kept: Vec<i32> = second.owned().into_iter().collect();
+        bench.produce(kept[0], 0, 5).await;
+        until("records", || history.lock().unwrap().len() == 5).await;
+        // Its last commit takes until the other has gone and the coordinator has given it everything.
+        let refused = Fault::Error(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS).times(1000);
+        bench.broker.inject(ApiKey::OFFSET_COMMIT, refused).unwrap();
+        let second = second.stop().await;
+        let closing = tokio::spawn(async move { second.close(20 * SECOND).await });
+        let commits = || bench.broker.requests(ApiKey::OFFSET_COMMIT);
+        let before = commits();
+        until("it commits", || commits() > before).await;
+        let (given, requests) = match kind {
+            Kind::Consumer => (ApiKey::CONSUMER_GROUP_HEARTBEAT, 10),
+            _ => (ApiKey::SYNC_GROUP, 1),
+        };
+        let before = bench.broker.requests(given);
+        first.stop().await.close(5 * SECOND).await.unwrap();
+        until("it is given everything", || {
+            bench.broker.requests(given) >= before + requests
+        })
+        .await;
+        let retries = commits();
+        until("it still commits", || commits() > retries).await;
+        bench.broker.clear_faults();
+        closing.await.unwrap().unwrap();
+        let told = notes.told();
+        assert_eq!(told.last(), Some(&Told::Revoked(kept)), "{kind:?} {told:?}");
     }
 }
 

@@ -212,7 +212,10 @@ impl Coordinator {
 
     /// The last callback.
     pub(super) fn closing_committed(&mut self) {
-        let (owned, lost) = self.member.owned();
+        let (mut owned, lost) = self.member.owned();
+        // Of what came since it closes the application was not told.
+        let told = self.shared.lock().fetch.assigned();
+        owned.retain(|at| told.binary_search(at).is_ok());
         if self.subscribes && !owned.is_empty() {
             self.call_back(Occasion::of_going(lost), owned, |_| Event::Closed);
         } else {
