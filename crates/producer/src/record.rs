@@ -86,6 +86,7 @@ impl<'a> Record<'a> {
     }
 
     /// Most bytes that the record can take in a batch.
+    #[inline]
     pub(crate) fn bytes_max(&self) -> usize {
         record_bytes_max(self.key, self.value, self.headers)
     }

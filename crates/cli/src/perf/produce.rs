@@ -21,7 +21,7 @@ use crate::progress;
 use crate::session::Session;
 
 /// After so many records it is looked whether to go on.
-const STEP: usize = 1024;
+const STEP: u64 = 1024;
 
 pub(super) async fn run(
     cluster: ClusterArgs,
@@ -102,14 +102,13 @@ struct Sender {
 async fn send(sender: Sender) -> (Settled, Result<(), Failure>) {
     let mut deliveries = Deliveries::default();
     let mut sent = Ok(());
-    for index in 0..sender.records as usize {
+    for (index, value) in (0..sender.records).zip(sender.values.iter().cycle()) {
         if index.is_multiple_of(STEP) {
             if sender.stop.load(Ordering::Relaxed) {
                 break;
             }
-            sender.bar.inc(STEP as u64);
+            sender.bar.inc(STEP);
         }
-        let value = &sender.values[index % sender.values.len()];
         let record = Record::to(&sender.topic).value(value);
         if let Err(error) = sender.producer.send_into(record, &mut deliveries).await {
             sent = Err(error.into());

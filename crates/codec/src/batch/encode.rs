@@ -67,6 +67,7 @@ impl ProducerIdentity {
 
 /// Most bytes that a record can add to a batch: what `max.request.size` is compared with.
 #[must_use]
+#[inline]
 pub fn record_bytes_max(key: Option<&[u8]>, value: Option<&[u8]>, headers: &[Header<'_>]) -> usize {
     // Java's upper bound: length and offset varints, attributes, and the longest timestamp delta.
     const OVERHEAD: usize = VARINT_BYTES_MAX + 1 + VARLONG_BYTES_MAX + VARINT_BYTES_MAX;

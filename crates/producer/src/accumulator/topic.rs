@@ -19,7 +19,7 @@ pub(crate) struct TopicQueues {
     pub(crate) id: TopicId,
     /// By partition index; never empty.
     pub(crate) partitions: Vec<Arc<PartitionQueue>>,
-    /// Where records without key go for now.
+    /// Index of the partition where records without key go for now.
     sticky: AtomicUsize,
     /// Whose turn it is, where each record goes to the next partition.
     turn: AtomicUsize,
@@ -80,7 +80,7 @@ impl TopicQueues {
             config.partitioning.pick(record, ignore_keys, self)
         });
         let Some(partition) = picked else {
-            let index = self.sticky.load(Ordering::Relaxed) % self.partitions.len();
+            let index = self.sticky.load(Ordering::Relaxed);
             return Ok((&self.partitions[index], true));
         };
         let queue = self.partition(partition);

@@ -14,6 +14,8 @@ const BUCKETS: usize = 512;
 
 #[derive(Debug)]
 pub(crate) struct Topics {
+    /// The topic that was added first. Most producers have no other, and find it without a hash.
+    first: Link<Entry>,
     hasher: foldhash::fast::RandomState,
     buckets: Box<[Link<Entry>]>,
 }
@@ -37,6 +39,7 @@ struct Version {
 impl Default for Topics {
     fn default() -> Self {
         Self {
+            first: Link::default(),
             hasher: foldhash::fast::RandomState::default(),
             buckets: (0..BUCKETS).map(|_| Link::default()).collect(),
         }
@@ -47,13 +50,20 @@ impl Topics {
     /// The queues of the topic `name`.
     #[inline]
     pub(crate) fn get(&self, name: &str) -> Option<&Arc<TopicQueues>> {
-        let entry = self.chain(name).find(|entry| entry.is(name))?;
-        Some(&entry.newest().queues)
+        Some(&self.entry(name)?.newest().queues)
+    }
+
+    #[inline]
+    fn entry(&self, name: &str) -> Option<&Entry> {
+        match self.first.get() {
+            Some(first) if first.is(name) => Some(first),
+            _ => self.chain(name).find(|entry| entry.is(name)),
+        }
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<TopicQueues>> {
-        let firsts = self.buckets.iter();
-        let entries = firsts.flat_map(successors);
+        let chains = std::iter::once(&self.first).chain(&self.buckets);
+        let entries = chains.flat_map(successors);
         entries.map(|entry| &entry.newest().queues)
     }
 
@@ -64,7 +74,7 @@ impl Topics {
             queues,
             newer: Link::default(),
         };
-        if let Some(entry) = self.chain(&name).find(|entry| entry.is(&name)) {
+        if let Some(entry) = self.entry(&name) {
             let _ = entry.newest().newer.set(Box::new(version));
             return;
         }
@@ -72,8 +82,12 @@ impl Topics {
             oldest: version,
             next: Link::default(),
         };
-        let last = self.chain(&name).last();
-        let end = last.map_or_else(|| self.bucket(&name), |last| &last.next);
+        let end = if self.first.get().is_none() {
+            &self.first
+        } else {
+            let last = self.chain(&name).last();
+            last.map_or_else(|| self.bucket(&name), |last| &last.next)
+        };
         let _ = end.set(Box::new(entry));
     }
 
