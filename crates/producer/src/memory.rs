@@ -2,7 +2,9 @@
 //!
 //! Reserved are the capacities of the batches' buffers, from the first record to the response or
 //! the death of the connection. Used buffers are kept for the next batches; they count as free and
-//! are given back to the allocator when a reservation needs their room.
+//! are given back to the allocator when a reservation needs their room. A reservation of their size takes
+//! one along, and brings it back at its end: also where all memory is in use and somebody waits for it, a
+//! batch is written into memory that was just read.
 //!
 //! Invariants
 //! - `reserved + kept <= limit`, but for a single record larger than what is free when nothing else
@@ -41,6 +43,8 @@ struct Waiter {
 pub(crate) struct Reservation {
     memory: Arc<Memory>,
     bytes: usize,
+    /// A used buffer that nobody has taken yet.
+    buffer: Option<Vec<u8>>,
 }
 
 impl Memory {
@@ -63,23 +67,19 @@ impl Memory {
     /// Takes `bytes` unless they are not free or somebody waits already.
     pub(crate) fn try_reserve(self: &Arc<Self>, bytes: usize) -> Option<Reservation> {
         let mut state = self.lock();
-        if !state.waiting.is_empty() || !state.take(bytes, self) {
+        if !state.waiting.is_empty() {
             return None;
         }
-        Some(Reservation {
-            memory: Arc::clone(self),
-            bytes,
-        })
+        state.take(bytes, self)
     }
 
     /// Takes `bytes` whether they are free or not: for what has been accepted already and only takes
     /// another form.
     pub(crate) fn reserve_beyond_limit(self: &Arc<Self>, bytes: usize) -> Reservation {
         self.lock().reserved += bytes;
-        Reservation {
-            memory: Arc::clone(self),
-            bytes,
-        }
+        let mut reservation = Reservation::none(self);
+        reservation.bytes = bytes;
+        reservation
     }
 
     /// Waits in line for `bytes`.
@@ -113,42 +113,21 @@ impl Memory {
         (state.reserved, state.waiting.len())
     }
 
-    /// A used buffer of `bytes`, empty, for a reservation of as much.
-    pub(crate) fn used_buffer(&self, bytes: usize) -> Option<Vec<u8>> {
-        if bytes != self.kept_buffer_bytes {
-            return None;
-        }
-        self.lock().kept.pop()
-    }
-
-    /// Keeps the memory of a batch that is done, if it has the size of a full one, nobody else holds
-    /// it and there is room.
-    pub(crate) fn keep(&self, batch: Bytes) {
-        if let Ok(mut batch) = batch.try_into_mut() {
-            batch.clear();
-            self.keep_buffer(Vec::from(batch));
-        }
-    }
-
-    /// As [`Memory::keep`], of a buffer that nobody else can hold.
-    pub(crate) fn keep_buffer(&self, mut buffer: Vec<u8>) {
-        if buffer.capacity() != self.kept_buffer_bytes {
-            return;
-        }
-        buffer.clear();
-        let mut state = self.lock();
-        if state.reserved + (state.kept.len() + 1) * self.kept_buffer_bytes <= self.limit {
-            state.kept.push(buffer);
-        }
-    }
-
-    fn give_back(self: &Arc<Self>, bytes: usize) {
-        if bytes == 0 {
+    /// Keeps `buffer`, if it has the size of a full batch's and there is room, and lets go of `bytes`.
+    fn give_back(self: &Arc<Self>, bytes: usize, buffer: Option<Vec<u8>>) {
+        if bytes == 0 && buffer.is_none() {
             return;
         }
         let served = {
             let mut state = self.lock();
             state.reserved -= bytes;
+            if let Some(mut buffer) = buffer
+                && buffer.capacity() == self.kept_buffer_bytes
+                && state.reserved + (state.kept.len() + 1) * self.kept_buffer_bytes <= self.limit
+            {
+                buffer.clear();
+                state.kept.push(buffer);
+            }
             state.serve(self)
         };
         deliver(served);
@@ -163,35 +142,34 @@ fn deliver(served: Vec<(oneshot::Sender<Reservation>, Reservation)>) {
 }
 
 impl State {
-    fn take(&mut self, bytes: usize, memory: &Memory) -> bool {
+    fn take(&mut self, bytes: usize, memory: &Arc<Memory>) -> Option<Reservation> {
         if self.reserved > 0 && self.reserved + bytes > memory.limit {
-            return false;
+            return None;
         }
         self.reserved += bytes;
+        let is_full = bytes == memory.kept_buffer_bytes;
+        let buffer = is_full.then(|| self.kept.pop()).flatten();
         let room = memory.limit.saturating_sub(self.reserved) / memory.kept_buffer_bytes.max(1);
         self.kept.truncate(room);
-        true
+        Some(Reservation {
+            memory: Arc::clone(memory),
+            bytes,
+            buffer,
+        })
     }
 
     /// Serves waiters from the front as far as memory goes.
     fn serve(&mut self, memory: &Arc<Memory>) -> Vec<(oneshot::Sender<Reservation>, Reservation)> {
         let mut served = Vec::new();
-        while let Some(waiter) = self.waiting.front() {
+        while let Some(waiter) = self.waiting.pop_front() {
             if waiter.granted.is_closed() {
-                self.waiting.pop_front();
                 continue;
             }
-            let bytes = waiter.bytes;
-            if !self.take(bytes, memory) {
+            let Some(reservation) = self.take(waiter.bytes, memory) else {
+                self.waiting.push_front(waiter);
                 break;
-            }
-            if let Some(waiter) = self.waiting.pop_front() {
-                let reservation = Reservation {
-                    memory: Arc::clone(memory),
-                    bytes,
-                };
-                served.push((waiter.granted, reservation));
-            }
+            };
+            served.push((waiter.granted, reservation));
         }
         served
     }
@@ -203,6 +181,7 @@ impl Reservation {
         Self {
             memory: Arc::clone(memory),
             bytes: 0,
+            buffer: None,
         }
     }
 
@@ -212,32 +191,38 @@ impl Reservation {
     }
 
     /// Takes `bytes` more, from `granted` if that is enough, else from free memory; all of them, or
-    /// none and says how many are wanted.
-    pub(crate) fn take(&mut self, bytes: usize, granted: &mut Option<Self>) -> Result<(), usize> {
+    /// none and says how many are wanted. Brings a used buffer of `bytes`, empty, if one is kept.
+    pub(crate) fn take(
+        &mut self,
+        bytes: usize,
+        granted: &mut Option<Self>,
+    ) -> Result<Option<Vec<u8>>, usize> {
         let reserved = granted.take().filter(|granted| granted.bytes >= bytes);
         let reserved = reserved.or_else(|| self.memory.try_reserve(bytes));
-        self.merge(reserved.ok_or(bytes)?);
-        Ok(())
+        let mut reserved = reserved.ok_or(bytes)?;
+        self.bytes += std::mem::take(&mut reserved.bytes);
+        Ok(reserved.buffer.take())
     }
 
-    /// Takes over the bytes of `other`.
-    fn merge(&mut self, mut other: Self) {
-        self.bytes += std::mem::take(&mut other.bytes);
+    /// Gives back what is more than `bytes`, with the buffer that is no longer used.
+    pub(crate) fn shrink_to(&mut self, bytes: usize, buffer: Option<Vec<u8>>) {
+        let rest = self.bytes.saturating_sub(bytes);
+        self.bytes -= rest;
+        self.memory.give_back(rest, buffer);
     }
 
-    /// Gives back what is more than `bytes`.
-    pub(crate) fn shrink_to(&mut self, bytes: usize) {
-        if bytes < self.bytes {
-            let rest = self.bytes - bytes;
-            self.bytes = bytes;
-            self.memory.give_back(rest);
-        }
+    /// Gives it back with the memory of a batch that is done, unless somebody else still holds that.
+    pub(crate) fn end(mut self, batch: Bytes) {
+        self.buffer = batch.try_into_mut().ok().map(|mut batch| {
+            batch.clear();
+            Vec::from(batch)
+        });
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        self.memory.give_back(self.bytes);
+        self.memory.give_back(self.bytes, self.buffer.take());
     }
 }
 
@@ -272,7 +257,7 @@ mod tests {
         };
         let (large, small) = (waiter(80), waiter(10));
         tokio::task::yield_now().await;
-        held.shrink_to(50);
+        held.shrink_to(50, None);
         tokio::task::yield_now().await;
         assert!(!large.is_finished() && !small.is_finished());
         assert!(memory.try_reserve(1).is_none());
@@ -296,12 +281,18 @@ mod tests {
         assert!(memory.try_reserve(100).is_some());
     }
 
+    fn used_buffer(memory: &Arc<Memory>, bytes: usize) -> Option<Vec<u8>> {
+        let mut reservation = Reservation::none(memory);
+        reservation.take(bytes, &mut None).unwrap()
+    }
+
     #[test]
     fn kept_buffers_make_room_for_reservations() {
         let memory = Memory::new(100, 64);
-        memory.keep(Bytes::from(Vec::from([1; 64])));
-        let _all = memory.try_reserve(100).unwrap();
-        assert!(memory.used_buffer(64).is_none());
+        let reservation = memory.try_reserve(64).unwrap();
+        reservation.end(Bytes::from(vec![1; 64]));
+        drop(memory.try_reserve(100).unwrap());
+        assert!(used_buffer(&memory, 64).is_none());
     }
 
     #[test]
@@ -309,9 +300,36 @@ mod tests {
         let memory = Memory::new(1000, 64);
         let batch = Bytes::from(vec![1; 64]);
         let held = batch.clone();
-        memory.keep(batch);
-        assert!(memory.used_buffer(64).is_none());
-        memory.keep(held);
-        assert!(memory.used_buffer(64).is_some());
+        memory.try_reserve(64).unwrap().end(batch);
+        assert!(used_buffer(&memory, 64).is_none());
+        memory.try_reserve(64).unwrap().end(held);
+        assert!(used_buffer(&memory, 64).is_some());
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_all_memory_to_come_back_gets_the_used_buffer_along() {
+        let memory = Memory::new(128, 64);
+        let (first, _second) = (memory.try_reserve(64), memory.try_reserve(64));
+        let waiter = Arc::clone(&memory);
+        let waiter = tokio::spawn(async move { Some(waiter.reserve(64).await) });
+        tokio::task::yield_now().await;
+        let batch = Bytes::from(vec![1; 64]);
+        let address = batch.as_ptr();
+        first.unwrap().end(batch);
+        let mut granted = waiter.await.unwrap();
+        let used = Reservation::none(&memory).take(64, &mut granted);
+        let used = used.unwrap().unwrap();
+        assert_eq!((used.as_ptr(), used.len()), (address, 0));
+    }
+
+    #[test]
+    fn a_used_buffer_that_came_along_is_kept_if_nobody_takes_it() {
+        let memory = Memory::new(100, 64);
+        memory
+            .try_reserve(64)
+            .unwrap()
+            .end(Bytes::from(vec![1; 64]));
+        drop(memory.try_reserve(64));
+        assert!(used_buffer(&memory, 64).is_some());
     }
 }

@@ -203,14 +203,14 @@ impl PartitionQueue {
         let full = context.batch_bytes_max.min(self.fill.bytes());
         let needed = BATCH_HEADER_BYTES + context.record_bytes_max;
         let mut reservation = Reservation::none(context.memory);
-        let buffer = if state.busy && needed <= full && reservation.take(full, granted).is_ok() {
-            let used = context.memory.used_buffer(full);
-            used.unwrap_or_else(|| Vec::with_capacity(full))
+        let bytes = if state.busy && needed <= full {
+            full
         } else {
-            let bytes = needed.max(FIRST_BUFFER_BYTES.min(full));
-            reservation.take(bytes, granted)?;
-            Vec::with_capacity(bytes)
+            needed.max(FIRST_BUFFER_BYTES.min(full))
         };
+        let used = reservation.take(bytes, granted)?;
+        let buffer = used.unwrap_or_else(|| Vec::with_capacity(bytes));
+        reservation.shrink_to(buffer.capacity(), None);
         context.clock.tick();
         Ok(Batch {
             builder: BatchBuilder::new(buffer),

@@ -284,8 +284,7 @@ impl SenderState {
                     completer.fail_with(failure);
                 }
             }
-            drop(reservation);
-            self.memory.keep(bytes);
+            reservation.end(bytes);
         }
         self.visit(slot, now);
     }

@@ -10,7 +10,7 @@ use klamm_codec::batch::{BatchBuilder, ProducerIdentity};
 use klamm_codec::compress::{CompressError, Compression, Compressor};
 
 use crate::config::Settings;
-use crate::memory::{Memory, Reservation};
+use crate::memory::Reservation;
 
 /// From so many bytes on compression is worth a task of its own.
 const HEAVY_BYTES: usize = 16 << 10;
@@ -22,20 +22,18 @@ pub(super) struct Sealer {
     level: Option<i32>,
     transactional: bool,
     pub(super) heavy_bytes: usize,
-    memory: Arc<Memory>,
     /// Compressors that nobody uses at the moment.
     spare: Mutex<Vec<Compressor>>,
 }
 
 impl Sealer {
-    pub(super) fn new(settings: &Settings, memory: Arc<Memory>) -> Self {
+    pub(super) fn new(settings: &Settings) -> Self {
         let config = &settings.config;
         Self {
             compression: config.compression,
             level: config.compression_level,
             transactional: config.transactional_id.is_some(),
             heavy_bytes: HEAVY_BYTES,
-            memory,
             spare: Mutex::default(),
         }
     }
@@ -67,8 +65,7 @@ impl Sealer {
         }
         let sealed = sealed?;
         if let Some(buffer) = sealed.used_buffer {
-            reservation.shrink_to(sealed.bytes.len());
-            self.memory.keep_buffer(buffer);
+            reservation.shrink_to(sealed.bytes.len(), Some(buffer));
         }
         Ok((sealed.bytes, reservation))
     }

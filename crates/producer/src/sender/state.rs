@@ -104,7 +104,7 @@ impl SenderState {
             } else {
                 ProducerIds::Off
             },
-            sealer: Arc::new(Sealer::new(&settings, Arc::clone(&memory))),
+            sealer: Arc::new(Sealer::new(&settings)),
             seal_jobs: Vec::new(),
             settings,
             retry_backoff,

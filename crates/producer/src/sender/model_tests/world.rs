@@ -95,7 +95,7 @@ impl World {
         let coordination = Arc::new(Coordination::new(manager));
         let memory = Memory::new(1 << 20, 1 << 10);
         let transaction = Some(Arc::clone(&coordination));
-        let mut sealer = Sealer::new(&settings, Arc::clone(&memory));
+        let mut sealer = Sealer::new(&settings);
         sealer.heavy_bytes = 0;
         let mut state = SenderState::new(
             settings,
