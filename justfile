@@ -99,7 +99,8 @@ chaos-transactions seconds="180" version="2":
 model-transactions cases="100000":
     KLAMM_MODEL_CASES={{ cases }} cargo test --package klamm-producer --release --lib model_tests -- --nocapture
 
-# klamm beside its peers on a real Kafka, in turn; arguments pick rounds, clients and workloads, such as `just bench-peers --rounds 5 produce`.
+# klamm beside its peers on a real Kafka, in turn; arguments pick rounds, clients and workloads, such as `just bench-peers --rounds 5 produce`
+# or, for the CPU of consumers that wait, `just bench-peers idle-1000p`.
 bench-peers *arguments:
     cargo run --release --package klamm-benches --bin peers -- {{ arguments }}
 

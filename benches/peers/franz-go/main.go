@@ -95,8 +95,9 @@ func sendFirst(client *kgo.Client, values [][]byte) {
 }
 
 func consume(bootstrap, topic string, records int) {
+	// It would wait ten times as long as the others where no records come.
 	client, err := kgo.NewClient(kgo.SeedBrokers(bootstrap), kgo.ClientID("bench"), kgo.ConsumeTopics(topic),
-		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()))
+		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(500*time.Millisecond))
 	if err != nil {
 		fail("client: ", err)
 	}

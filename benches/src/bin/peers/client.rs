@@ -74,7 +74,9 @@ impl Client {
         match (self, workload.kind) {
             (Self::Klamm | Self::FranzGo | Self::Rdkafka, _) => true,
             (_, Kind::Latency { .. } | Kind::EndToEnd { .. })
-            | (Self::RdkafkaFuture, Kind::Consume { .. }) => false,
+            | (Self::RdkafkaFuture, Kind::Consume { .. })
+            // Java's tool gives up without records.
+            | (Self::RdkafkaFuture | Self::Java, Kind::Idle { .. }) => false,
             (Self::RdkafkaFuture | Self::Java, Kind::Produce { tasks, .. }) => tasks == 1,
             (Self::ConfluentKafka | Self::Krafka | Self::Java, _) => true,
         }
@@ -155,14 +157,14 @@ fn peer_arguments(workload: &Workload, bootstrap: &str, topic: &str, records: u6
             workload.compression.to_owned(),
             tasks.to_string(),
         ],
-        Kind::Consume { .. } => vec![records, workload.partitions.to_string()],
+        Kind::Consume { .. } | Kind::Idle { .. } => vec![records, workload.partitions.to_string()],
         Kind::Latency { rate } | Kind::EndToEnd { rate } => {
             vec![rate.to_string(), LATENCY_SECONDS.to_string(), size]
         }
     };
     let verb = match workload.kind {
         Kind::Produce { .. } => "produce",
-        Kind::Consume { .. } => "consume",
+        Kind::Consume { .. } | Kind::Idle { .. } => "consume",
         Kind::Latency { .. } => "latency",
         Kind::EndToEnd { .. } => "end-to-end",
     };
@@ -194,7 +196,9 @@ fn klamm(workload: &Workload, bootstrap: &str, topic: &str, records: u64) -> Com
                 &tasks.to_string(),
             ])
             .args(["--compression", workload.compression]),
-        Kind::Consume { .. } => command.args(["consume", "--topic", topic, "--records", &records]),
+        Kind::Consume { .. } | Kind::Idle { .. } => {
+            command.args(["consume", "--topic", topic, "--records", &records])
+        }
         Kind::Latency { rate } | Kind::EndToEnd { rate } => command
             .arg(match workload.kind {
                 Kind::EndToEnd { .. } => "end-to-end",

@@ -5,9 +5,11 @@
 //! Builds the clients' programs (`benches/peers`), starts Apache Kafka, and for each workload lets every client run once a
 //! round, each on a topic of its own, another one first in each round. Prints a table (minimum, median, maximum) and, with
 //! `--write`, makes `docs/benchmarks.md` and its pictures of it. CPU is the client process's own, user and system; of the
-//! Java client it is that of the whole process, its start included.
+//! Java client it is that of the whole process, its start included; of consumers that idle it is read from outside, for the
+//! two phases of such a run.
 
 mod client;
+mod idle;
 mod picture;
 mod report;
 mod run;
@@ -37,7 +39,7 @@ struct Arguments {
     /// Writes docs/benchmarks.md and its pictures
     #[arg(long)]
     write: bool,
-    /// Only these workloads
+    /// Only these workloads, such as produce, consume-1000p or idle-1000p
     workloads: Vec<String>,
 }
 

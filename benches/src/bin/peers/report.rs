@@ -9,7 +9,7 @@ use crate::Outcome;
 use crate::client::{Client, root};
 use crate::picture::{Bar, bars};
 use crate::run::Sample;
-use crate::workload::{self, Kind, LATENCY_SECONDS, Workload};
+use crate::workload::{self, IDLE_SECONDS, Kind, LATENCY_SECONDS, Workload};
 
 /// All samples, by workload and client.
 pub(crate) struct Report {
@@ -36,6 +36,41 @@ impl Spread {
     fn text(&self, digits: usize) -> String {
         let [min, median, max] = self.0;
         format!("{min:.digits$} / {median:.digits$} / {max:.digits$}")
+    }
+}
+
+/// One of a workload's table.
+struct Column {
+    title: &'static str,
+    digits: usize,
+    value: fn(&Sample) -> Option<f64>,
+}
+
+fn columns(kind: Kind) -> Vec<Column> {
+    let column = |title, digits, value| Column {
+        title,
+        digits,
+        value,
+    };
+    match kind {
+        Kind::Latency { .. } | Kind::EndToEnd { .. } => vec![
+            column("p50, us", 0, |sample| sample.p50_us),
+            column("p99, us", 0, |sample| sample.p99_us),
+        ],
+        Kind::Idle { .. } => vec![
+            column("ms CPU/s without records", 1, |sample| {
+                Some(sample.idle_cpu?[0])
+            }),
+            column("ms CPU/s with them", 1, |sample| Some(sample.idle_cpu?[1])),
+            column("peak MiB", 0, |sample| Some(sample.memory_mib)),
+        ],
+        Kind::Produce { .. } | Kind::Consume { .. } => vec![
+            column("ns CPU/record", 0, |sample| Some(sample.ns_cpu_per_record)),
+            column("million records/s", 2, |sample| {
+                Some(sample.records_per_s / 1e6)
+            }),
+            column("peak MiB", 0, |sample| Some(sample.memory_mib)),
+        ],
     }
 }
 
@@ -77,35 +112,22 @@ impl Report {
 
     /// A workload as a table in Markdown.
     pub(crate) fn table(&self, workload: &Workload) -> String {
-        let latency = matches!(workload.kind, Kind::Latency { .. } | Kind::EndToEnd { .. });
-        let mut text = if latency {
-            format!(
-                "\n| {} | p50, us | p99, us |\n|---|---|---|\n",
-                workload.title
-            )
-        } else {
-            format!(
-                "\n| {} | ns CPU/record | million records/s | peak MiB |\n|---|---|---|---|\n",
-                workload.title
-            )
-        };
+        let columns = columns(workload.kind);
+        let titles: Vec<&str> = columns.iter().map(|column| column.title).collect();
+        let mut text = format!(
+            "\n| {} | {} |\n|---|{}\n",
+            workload.title,
+            titles.join(" | "),
+            "---|".repeat(columns.len())
+        );
         for client in self.clients(workload) {
-            let cell = |digits: usize, of: &dyn Fn(&Sample) -> Option<f64>| {
-                self.spread(workload, client, of)
-                    .map_or_else(String::new, |spread| spread.text(digits))
-            };
-            let cells = if latency {
-                vec![
-                    cell(0, &|sample| sample.p50_us),
-                    cell(0, &|sample| sample.p99_us),
-                ]
-            } else {
-                vec![
-                    cell(0, &|sample| Some(sample.ns_cpu_per_record)),
-                    cell(2, &|sample| Some(sample.records_per_s / 1e6)),
-                    cell(0, &|sample| Some(sample.memory_mib)),
-                ]
-            };
+            let cells: Vec<String> = columns
+                .iter()
+                .map(|column| {
+                    self.spread(workload, client, column.value)
+                        .map_or_else(String::new, |spread| spread.text(column.digits))
+                })
+                .collect();
             // Writing to a string can't fail.
             let _ = writeln!(text, "| {client} | {} |", cells.join(" | "));
         }
@@ -150,7 +172,8 @@ impl Report {
              another one first each time, each on a fresh topic. {} records of 100 bytes (the same bytes in larger ones) without keys, 6 \
              partitions, acks=all, idempotent, linger 5 ms, no compression, batch.size 131072, where the title says nothing else; \
              latency: {LATENCY_SECONDS} s with linger 0. Consumers read what klamm wrote, all partitions without a group, checking CRCs. CPU is user and system time of \
-             the client's process while it works; of the Java client that of the whole process, its start included.\n\
+             the client's process while it works; of the Java client that of the whole process, its start included. The consumers at the end of their \
+             partitions wait {IDLE_SECONDS} s for no record, then {IDLE_SECONDS} s for those of another process; fetch.max.wait.ms 500, fetch.min.bytes 1.\n\
              \n[The peers' programs](../benches/peers/README.md)\n",
             output("date", &["+%F"]),
             output("git", &["rev-parse", "--short", "HEAD"]),

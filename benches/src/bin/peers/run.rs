@@ -2,9 +2,9 @@
 
 use std::fmt;
 use std::fs;
-use std::io::Read as _;
-use std::process::{Command, Stdio};
-use std::thread;
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use klamm_tests::{DEFAULT_VERSION, Jars, Kafka};
@@ -13,6 +13,7 @@ use nix::sys::time::TimeValLike as _;
 
 use crate::Outcome;
 use crate::client::Client;
+use crate::idle;
 use crate::workload::{Kind, Workload};
 
 /// A client that takes longer hangs.
@@ -28,6 +29,8 @@ pub(crate) struct Sample {
     pub(crate) memory_mib: f64,
     pub(crate) p50_us: Option<f64>,
     pub(crate) p99_us: Option<f64>,
+    /// Milliseconds of CPU a second while no record comes, and while few do.
+    pub(crate) idle_cpu: Option<[f64; 2]>,
 }
 
 impl fmt::Display for Sample {
@@ -42,6 +45,12 @@ impl fmt::Display for Sample {
         )?;
         if let (Some(p50), Some(p99)) = (self.p50_us, self.p99_us) {
             write!(f, "  p50 {p50:.0} us  p99 {p99:.0} us")?;
+        }
+        if let Some([idle, few]) = self.idle_cpu {
+            write!(
+                f,
+                "  {idle:.2} ms CPU/s without records, {few:.2} with them"
+            )?;
         }
         Ok(())
     }
@@ -128,20 +137,47 @@ impl Bench {
             &self.jars,
         );
         let before = children_cpu()?;
-        let sample = finish(&mut command).and_then(|finished| {
-            let cpu = children_cpu()? - before;
-            if client == Client::Java {
-                java_sample(&finished, cpu, records)
-            } else {
-                sample(&finished.output)
-            }
-        });
+        let sample = if let Kind::Idle { busy, rate } = workload.kind {
+            self.idle(workload, busy, rate, &mut command, &topic)
+        } else {
+            finish(&mut command).and_then(|finished| {
+                let cpu = children_cpu()? - before;
+                if client == Client::Java {
+                    java_sample(&finished, cpu, records)
+                } else {
+                    sample(&finished.output)
+                }
+            })
+        };
         if filled.is_none() {
             self.delete(&topic)?;
         }
         sample.map(|sample| Sample {
             client: client.to_string(),
             ..sample
+        })
+    }
+
+    /// Lets a consumer read what is written to it here.
+    fn idle(
+        &self,
+        workload: &Workload,
+        busy: i32,
+        rate: u64,
+        command: &mut Command,
+        topic: &str,
+    ) -> Outcome<Sample> {
+        let bootstrap = self.kafka.bootstrap();
+        let created = idle::created(&bootstrap, topic, workload.partitions);
+        self.runtime.block_on(created)?;
+        let running = Running::start(command)?;
+        let phases = idle::phases(&bootstrap, topic, busy, rate, running.pid());
+        let phases = self.runtime.block_on(phases);
+        // If the records did not come, it gives up by itself.
+        let finished = running.end()?;
+        Ok(Sample {
+            idle_cpu: Some(phases?),
+            ..sample(&finished.output)?
         })
     }
 
@@ -159,44 +195,68 @@ struct Finished {
     memory_mib: f64,
 }
 
-/// Runs a client to its end; its errors go to ours.
+/// Runs a client to its end.
 fn finish(command: &mut Command) -> Outcome<Finished> {
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    let mut errors = child.stderr.take().ok_or("no pipe")?;
-    let errors = thread::spawn(move || {
-        let mut text = String::new();
-        errors.read_to_string(&mut text).ok();
-        text
-    });
-    let mut output = child.stdout.take().ok_or("no pipe")?;
-    let output = thread::spawn(move || {
-        let mut text = String::new();
-        output.read_to_string(&mut text).ok();
-        text
-    });
-    let started = Instant::now();
-    let mut memory_mib = 0.0;
-    let status = loop {
-        if let Some(status) = child.try_wait()? {
-            break status;
-        }
-        // The peak never falls, so the last look before the end is nearly exact.
-        memory_mib = peak_memory_mib(child.id()).unwrap_or(memory_mib);
-        if started.elapsed() > PATIENCE {
-            child.kill()?;
-        }
-        thread::sleep(Duration::from_millis(20));
-    };
-    let output = output.join().map_err(|_| "its output was not read")?;
-    if !status.success() {
-        let errors = errors.join().unwrap_or_default();
-        return Err(format!("{status}: {}", errors.trim_end()).into());
+    Running::start(command)?.end()
+}
+
+/// A client at work.
+struct Running {
+    child: Child,
+    output: JoinHandle<String>,
+    errors: JoinHandle<String>,
+    started: Instant,
+}
+
+impl Running {
+    fn start(command: &mut Command) -> Outcome<Self> {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        Ok(Self {
+            output: read(child.stdout.take().ok_or("no pipe")?),
+            errors: read(child.stderr.take().ok_or("no pipe")?),
+            child,
+            started: Instant::now(),
+        })
     }
-    Ok(Finished { output, memory_mib })
+
+    fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for its end; its errors go to ours.
+    fn end(mut self) -> Outcome<Finished> {
+        let mut memory_mib = 0.0;
+        let status = loop {
+            if let Some(status) = self.child.try_wait()? {
+                break status;
+            }
+            // The peak never falls, so the last look before the end is nearly exact.
+            memory_mib = peak_memory_mib(self.pid()).unwrap_or(memory_mib);
+            if self.started.elapsed() > PATIENCE {
+                self.child.kill()?;
+            }
+            thread::sleep(Duration::from_millis(20));
+        };
+        let output = self.output.join().map_err(|_| "its output was not read")?;
+        if !status.success() {
+            let errors = self.errors.join().unwrap_or_default();
+            return Err(format!("{status}: {}", errors.trim_end()).into());
+        }
+        Ok(Finished { output, memory_mib })
+    }
+}
+
+/// All that comes out of `pipe`, once it ends.
+fn read(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
+    thread::spawn(move || {
+        let mut text = String::new();
+        pipe.read_to_string(&mut text).ok();
+        text
+    })
 }
 
 fn peak_memory_mib(pid: u32) -> Option<f64> {
@@ -235,7 +295,7 @@ fn sample(output: &str) -> Outcome<Sample> {
         memory_mib: needed("maxrss_mib")?,
         p50_us: field("p50_us"),
         p99_us: field("p99_us"),
-        client: String::new(),
+        ..Sample::default()
     })
 }
 

@@ -24,10 +24,16 @@ pub(crate) enum Kind {
     Latency { rate: u64 },
     /// As `Latency`, to the poll that hands the record out in the same process.
     EndToEnd { rate: u64 },
+    /// Consuming at the end of all partitions: [`IDLE_SECONDS`] without a record, then as long with `rate` records a second in
+    /// the first `busy` partitions, which another process writes.
+    Idle { busy: i32, rate: u64 },
 }
 
 /// How long latencies are measured.
 pub(crate) const LATENCY_SECONDS: u64 = 5;
+
+/// How long each phase of an idle consumer is.
+pub(crate) const IDLE_SECONDS: u64 = 10;
 
 const PRODUCE: Workload = Workload {
     name: "produce",
@@ -131,6 +137,16 @@ pub(crate) const ALL: &[Workload] = &[
         kind: Kind::EndToEnd { rate: 1000 },
         ..PRODUCE
     },
+    Workload {
+        name: "idle-1000p",
+        title: "wait at the end of 1000 partitions, of which 10 then get 200 records/s",
+        kind: Kind::Idle {
+            busy: 10,
+            rate: 200,
+        },
+        partitions: 1000,
+        ..PRODUCE
+    },
 ];
 
 impl Workload {
@@ -138,6 +154,8 @@ impl Workload {
     pub(crate) fn records(&self, small: u64) -> u64 {
         match self.kind {
             Kind::Latency { rate } | Kind::EndToEnd { rate } => rate * LATENCY_SECONDS,
+            // One to each busy partition goes ahead, and one more ends the client.
+            Kind::Idle { busy, rate } => busy as u64 + rate * IDLE_SECONDS + 1,
             _ => small * 100 / self.size,
         }
     }

@@ -40,7 +40,7 @@ impl Produce {
     }
 }
 
-/// All partitions from the beginning, in no group.
+/// All partitions from the beginning, in no group; a fetch waits 500 ms at most for 1 byte. Up to 15 s may pass without a record.
 pub struct Consume {
     pub bootstrap: String,
     pub topic: String,

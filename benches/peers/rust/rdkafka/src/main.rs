@@ -223,7 +223,7 @@ fn consume(job: &Consume) {
     let (mut records, mut bytes, mut start) = (0, 0, None);
     let mut last = Instant::now();
     while records < job.records {
-        match consumer.poll(Duration::from_millis(100)) {
+        match consumer.poll(Duration::from_millis(500)) {
             Some(Ok(message)) => {
                 start.get_or_insert_with(Meter::now);
                 bytes += black_box(message.payload().unwrap_or_default()).len();
