@@ -310,11 +310,12 @@ fn fetch_settings(config: &ConsumerConfig, cluster: &Cluster) -> FetchSettings {
 
 /// As `retry.backoff.ms` says, but no longer than one and a half times its first pause: what a broker's trouble
 /// lasts, reading should not stand still much longer. A broker is asked some times a second at most,
-/// whatever number of partitions it has.
+/// whatever number of partitions it has: the chance in the pauses is drawn here, once, so that partitions which fail
+/// together come back in one request, and consumers that fail together do not come back at once.
 fn fetch_backoff(retry: Backoff) -> Backoff {
     Backoff {
+        initial: retry.jittered(0),
         max: retry.max.min(retry.initial * 3 / 2),
-        ..retry
     }
 }
 

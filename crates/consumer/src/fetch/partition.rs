@@ -219,9 +219,10 @@ pub(crate) struct Pause {
 }
 
 impl Pause {
-    /// Waits longer after each failure.
+    /// Waits longer after each failure, as long as others that have failed as often.
     pub(crate) fn failed(&mut self, now: Instant, backoff: Backoff) {
-        self.until = Some(now + backoff.jittered(self.failures));
+        const NO_CHANCE: f64 = 0.5;
+        self.until = Some(now + backoff.delay(self.failures, NO_CHANCE));
         self.failures = self.failures.saturating_add(1);
     }
 

@@ -175,6 +175,26 @@ fn a_refused_lookup_is_tried_again_or_reported() {
 }
 
 #[test]
+fn lookups_that_are_refused_together_are_tried_again_in_one_request() {
+    let mut bench = Bench::new(OffsetReset::Latest);
+    bench.state.assign([partition(0), partition(1)], false);
+    for _ in 0..6 {
+        let plan = bench.plan();
+        let [reset] = &plan.resets[..] else {
+            panic!("{plan:?}");
+        };
+        let asked: Vec<_> = reset.partitions.iter().map(|(asked, ..)| asked).collect();
+        assert_eq!(asked.len(), 2, "{asked:?}");
+        let refused = Found::Refused(ErrorCode::NOT_LEADER_OR_FOLLOWER);
+        let found = [0, 1].map(|index| (partition(index), refused.clone()));
+        bench
+            .state
+            .handle_reset(bench.now, reset.node, asked.into_iter(), Ok(found.into()));
+        bench.now = bench.plan().wake_at.unwrap();
+    }
+}
+
+#[test]
 fn partitions_that_stay_assigned_keep_their_positions() {
     let mut bench = Bench::reading(&[0, 1]);
     bench.state.seek(&partition(1), at(30));
