@@ -4,11 +4,15 @@
 //! The counts are asserted always; the times by `cargo test --test recovery -- --ignored --nocapture`,
 //! on a machine that has nothing else to do.
 
+mod world;
+
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use klamm_net::{ClientConfig, Cluster};
 use klamm_producer::{Producer, ProducerBuilder, Record};
 use klamm_testbroker::{ApiKey, ErrorCode, Fault, TestBroker};
+use world::{InMemory, soon};
 
 const NOT_LEADER: Fault = Fault::Error(ErrorCode::NOT_LEADER_OR_FOLLOWER);
 const TOO_FEW: Fault = Fault::Error(ErrorCode::NOT_ENOUGH_REPLICAS);
@@ -117,6 +121,46 @@ async fn leaders_that_keep_moving_cost_an_attempt_and_some_metadata_requests_eac
     let attempts = seen.produce - seen.acknowledged;
     assert!(attempts <= 15, "{attempts} attempts for five moves");
     assert!(seen.metadata <= 20, "{} metadata requests", seen.metadata);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_a_leader_sleeps_others_are_asked_for_the_next_one_often_and_later_seldom() {
+    // When another leader takes over, after how long it has to be found at most, and for how many requests.
+    let wakes = [
+        (3150, 200, 4),
+        (5500, 200, 30),
+        (12_900, 200, 110),
+        (60_000, 3500, 130),
+    ];
+    for (asleep, found, metadata_max) in wakes {
+        let builder = TestBroker::builder().nodes(2).topic("orders", 1);
+        let broker = Arc::new(builder.start().await.unwrap());
+        broker.move_leader("orders", 0, 1).unwrap();
+        let hour = Duration::from_secs(3600);
+        let mut config = ClientConfig::new(&broker.bootstrap()).unwrap();
+        config.connector = Arc::new(InMemory(Arc::clone(&broker)));
+        let cluster = Cluster::connect(config).await.unwrap();
+        let producer = ProducerBuilder::new(cluster)
+            .linger(Duration::ZERO)
+            .request_timeout(hour)
+            .delivery_timeout(2 * hour)
+            .build()
+            .unwrap();
+        let before = producer.send(Record::to("orders")).await.unwrap();
+        soon("the first record", before).await.unwrap();
+        let sleeps = Fault::Delay(hour);
+        broker.inject(ApiKey::PRODUCE, sleeps).unwrap();
+        let asked = broker.requests(ApiKey::METADATA);
+        let sent = producer.send(Record::to("orders")).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(asleep)).await;
+        broker.move_leader("orders", 0, 2).unwrap();
+        let moved = tokio::time::Instant::now();
+        soon("the new leader has the record", sent).await.unwrap();
+        let (took, asked) = (moved.elapsed(), broker.requests(ApiKey::METADATA) - asked);
+        println!("after {asleep} ms: {took:?}, {asked} metadata requests");
+        assert!(took <= Duration::from_millis(found), "{asleep}: {took:?}");
+        assert!(asked <= metadata_max, "{asleep}: {asked} metadata requests");
+    }
 }
 
 #[tokio::test]

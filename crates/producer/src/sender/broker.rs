@@ -8,6 +8,13 @@ use tokio::time::Instant;
 /// A broker that answers nothing for so long may be asleep, and its partitions led by others by now.
 const SILENCE: Duration = Duration::from_secs(3);
 
+/// From then on others are asked for their new leaders as often as when it was gone: the outage is not much longer than
+/// the brokers' own.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// For so long: brokers find out that one is away after `broker.session.timeout.ms`, 9 s unless set.
+const FAILOVER: Duration = Duration::from_secs(10);
+
 /// Small requests that are on their way at once. A broker handles those of a connection one after the other: more of
 /// them would only queue there, and each take as long as all before it, where what waits here takes up what is sent
 /// meanwhile. The second is on its way while the first is handled.
@@ -18,8 +25,8 @@ pub(super) struct BrokerState {
     pub(super) ready: VecDeque<usize>,
     /// The slots of each request in flight, oldest first.
     pub(super) in_flight: VecDeque<Vec<usize>>,
-    /// Since when none of them was answered, or newer metadata was wanted for that.
-    silent_since: Option<Instant>,
+    /// None of them is answered yet.
+    silence: Option<Silence>,
     /// Why the last connection attempt failed.
     pub(super) failure: Option<klamm_net::Error>,
     /// The broker asked to send nothing until then (KIP-219).
@@ -28,6 +35,22 @@ pub(super) struct BrokerState {
     pub(super) waits_since: Option<Instant>,
     /// For longer than `partitioner.availability.timeout.ms`.
     pub(super) is_stuck: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Silence {
+    since: Instant,
+    /// When newer metadata is wanted because of it.
+    look_at: Instant,
+}
+
+impl Silence {
+    fn start(now: Instant) -> Self {
+        Self {
+            since: now,
+            look_at: now + SILENCE,
+        }
+    }
 }
 
 impl BrokerState {
@@ -47,32 +70,32 @@ impl BrokerState {
     /// A request is on its way.
     pub(super) fn sent(&mut self, slots: Vec<usize>, now: Instant) {
         self.in_flight.push_back(slots);
-        self.silent_since.get_or_insert(now);
+        self.silence.get_or_insert(Silence::start(now));
     }
 
     /// The oldest request in flight is answered, or will not be; gives its slots.
     pub(super) fn settled(&mut self, now: Instant) -> Vec<usize> {
         let slots = self.in_flight.pop_front();
-        self.silent_since = (!self.in_flight.is_empty()).then_some(now);
+        self.silence = (!self.in_flight.is_empty()).then_some(Silence::start(now));
         slots.unwrap_or_default()
     }
 
     /// The newest request could not be written; gives its slots.
     pub(super) fn unsent(&mut self) -> Vec<usize> {
         let slots = self.in_flight.pop_back();
-        self.silent_since = self.silent_since.filter(|_| !self.in_flight.is_empty());
+        self.silence = self.silence.filter(|_| !self.in_flight.is_empty());
         slots.unwrap_or_default()
     }
 
     /// When [`BrokerState::tick`], or a look at its availability, has something to do.
     pub(super) fn next_timer(&self, stuck_after: Duration) -> Option<Instant> {
-        let silent_at = self.silent_since.map(|since| since + SILENCE);
+        let look_at = self.silence.map(|silence| silence.look_at);
         if self.ready.is_empty() {
-            return silent_at;
+            return look_at;
         }
         let waits_since = self.waits_since.filter(|_| !self.is_stuck);
         let stuck_at = waits_since.map(|since| since + stuck_after);
-        [self.throttled_until, stuck_at, silent_at]
+        [self.throttled_until, stuck_at, look_at]
             .into_iter()
             .flatten()
             .min()
@@ -81,13 +104,19 @@ impl BrokerState {
     /// Time has passed; says whether newer metadata is wanted, because the broker is silent.
     pub(super) fn tick(&mut self, now: Instant) -> bool {
         self.throttled_until = self.throttled_until.filter(|until| *until > now);
-        let is_silent = self
-            .silent_since
-            .is_some_and(|since| since + SILENCE <= now);
-        if is_silent {
-            self.silent_since = Some(now);
-        }
+        let silence = self.silence.as_mut();
+        let Some(silence) = silence.filter(|silence| silence.look_at <= now) else {
+            return false;
+        };
         // What has another leader by now does not wait for this one any more.
-        is_silent && self.in_flight.iter().any(|slots| !slots.is_empty())
+        let is_waited_for = self.in_flight.iter().any(|slots| !slots.is_empty());
+        let may_be_replaced_soon = now < silence.since + SILENCE + FAILOVER;
+        silence.look_at = now
+            + if is_waited_for && may_be_replaced_soon {
+                LOOK_AGAIN
+            } else {
+                SILENCE
+            };
+        is_waited_for
     }
 }
