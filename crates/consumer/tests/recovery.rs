@@ -212,6 +212,37 @@ async fn trouble_holds_up_reading_for_little_longer_than_it_lasts() {
     assert!(spent <= 40, "{spent} fetches in {outage:?}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_sleeps_is_left_within_200_ms_of_another_taking_over() {
+    // When another leader takes over, and how many requests may be spent on finding it.
+    for (asleep, metadata_max) in [(3700, 5), (6000, 40), (13_000, 130)] {
+        let bench = two_nodes().await;
+        bench.broker.move_leader("t", 0, 1).unwrap();
+        let mut consumer = reader(&bench, OffsetReset::Earliest).await;
+        bench.produce(0, 0, 3).await;
+        read(&mut consumer, 3).await;
+        let sleeps = Fault::Delay(3600 * SECOND);
+        bench.broker.inject(ApiKey::FETCH, sleeps).unwrap();
+        // The fetch that was idle is answered, and the next one is not.
+        bench.produce(0, 3, 3).await;
+        assert_eq!(read(&mut consumer, 3).await, expected(0, 3..6));
+        let before = bench.broker.requests(ApiKey::METADATA);
+        let slept = consumer.poll_timeout(asleep * MILLISECOND).await;
+        assert!(slept.unwrap().is_empty());
+        move_leader(&bench);
+        let moved = Instant::now();
+        bench.produce(0, 6, 3).await;
+        assert_eq!(read(&mut consumer, 3).await, expected(0, 6..9));
+        let (took, asked) = (
+            moved.elapsed(),
+            bench.broker.requests(ApiKey::METADATA) - before,
+        );
+        println!("after {asleep} ms: {took:?}, {asked} metadata requests");
+        assert!(took <= 200 * MILLISECOND, "{asleep}: {took:?}");
+        assert!(asked <= metadata_max, "{asleep}: {asked} metadata requests");
+    }
+}
+
 #[tokio::test]
 async fn coordinators_that_move_all_the_time_cost_no_membership_and_no_commit() {
     for protocol in [GroupProtocol::Classic, GroupProtocol::Consumer] {

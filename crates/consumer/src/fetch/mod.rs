@@ -14,6 +14,7 @@ mod plan;
 mod request;
 mod response;
 mod session;
+mod silence;
 mod state;
 mod stats;
 pub(crate) mod task;

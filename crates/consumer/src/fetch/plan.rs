@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::partition::{Epoch, Leader, Position, ResetTo, Status};
 use super::session::{SessionRequest, Wanted};
+use super::silence::Silence;
 use super::state::FetchState;
 
 /// What is known of the cluster.
@@ -64,7 +65,7 @@ pub(crate) struct Plan {
     pub(crate) resets: Vec<ResetPlan>,
     pub(crate) validations: Vec<ValidationPlan>,
     pub(crate) committed: Vec<PlannedLookup>,
-    /// Some partition has no leader.
+    /// Some partition has no leader, or one that is silent.
     pub(crate) refresh: bool,
     /// When to plan again at the latest.
     pub(crate) wake_at: Option<Instant>,
@@ -157,7 +158,7 @@ impl FetchState {
             self.reset_by_policy(&partition);
         }
         self.nodes.retain(|node, state| {
-            cluster.has_broker(*node) || state.fetching || !state.session.is_empty()
+            cluster.has_broker(*node) || state.fetching.is_some() || !state.session.is_empty()
         });
     }
 
@@ -293,8 +294,13 @@ impl FetchState {
             return;
         }
         let mut ready = Vec::new();
-        for (node, state) in &self.nodes {
-            if state.fetching || state.session.is_empty() {
+        for (node, state) in &mut self.nodes {
+            if state.session.is_empty() {
+                continue;
+            }
+            if let Some(silence) = &mut state.fetching {
+                plan.refresh |= silence.looks(now, self.settings.retry_backoff);
+                plan.wake_at(silence.look_at);
                 continue;
             }
             match state.pause.ahead(now) {
@@ -308,7 +314,9 @@ impl FetchState {
             let bytes_max = self.budget.reserve(idle, self.settings.fetch_max_bytes);
             idle -= 1;
             let state = self.nodes.entry(node).or_default();
-            state.fetching = true;
+            let silence = Silence::start(now, self.settings.fetch_max_wait);
+            plan.wake_at(silence.look_at);
+            state.fetching = Some(silence);
             plan.fetches.push(FetchPlan {
                 node,
                 bytes_max,

@@ -29,7 +29,7 @@ impl FetchState {
         outcome: Result<FetchResponse, klamm_net::Error>,
     ) -> Effects {
         let mut effects = Effects::default();
-        self.nodes.entry(plan.node).or_default().fetching = false;
+        self.nodes.entry(plan.node).or_default().fetching = None;
         let bytes = match outcome {
             Ok(response) => self.handle_response(now, plan, response, &mut effects),
             Err(error) => {

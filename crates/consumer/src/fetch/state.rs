@@ -22,6 +22,7 @@ use super::budget::Budget;
 use super::drain::Chunk;
 use super::partition::{Epoch, PartitionState, Pause, Position, ResetTo, Status, Trouble};
 use super::session::FetchSession;
+use super::silence::Silence;
 use crate::config::{IsolationLevel, OffsetReset};
 use crate::error::Error;
 use crate::offset::{OffsetAndMetadata, Offsets};
@@ -66,7 +67,8 @@ pub(crate) struct Consumed {
 /// A broker that partitions are fetched from.
 #[derive(Debug, Default)]
 pub(super) struct Node {
-    pub(super) fetching: bool,
+    /// Of the fetch that is on its way.
+    pub(super) fetching: Option<Silence>,
     pub(super) pause: Pause,
     pub(super) session: FetchSession,
 }

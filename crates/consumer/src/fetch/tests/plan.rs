@@ -68,6 +68,36 @@ fn a_partition_without_a_leader_asks_for_metadata_and_holds_nobody_up() {
 }
 
 #[test]
+fn a_broker_that_answers_no_fetch_is_doubted_until_it_does_or_another_leads() {
+    let mut bench = Bench::reading(&[0]);
+    let hanging = bench.only_fetch();
+    // It may wait for records for so long, and some time more.
+    bench.now += 3400 * MILLISECOND;
+    assert!(!bench.plan().refresh);
+    bench.now += 100 * MILLISECOND;
+    let plan = bench.plan();
+    assert!(plan.refresh && plan.fetches.is_empty());
+    // No hot loop.
+    assert!(!bench.plan().refresh);
+    let pause = plan.wake_at.unwrap() - bench.now;
+    assert!(
+        pause >= 80 * MILLISECOND && pause <= 120 * MILLISECOND,
+        "{pause:?}"
+    );
+    bench.now += pause;
+    assert!(bench.plan().refresh);
+    bench.answer(&hanging, vec![data(0, Bytes::new())]);
+    bench.only_fetch();
+    bench.now += 3500 * MILLISECOND;
+    assert!(bench.plan().refresh);
+    bench.refresh(|view| view.moved_to = Some((2, 6)));
+    assert_eq!(bench.only_fetch().node, NodeId(2));
+    // Nothing waits for the old one any more.
+    bench.now += 1000 * MILLISECOND;
+    assert!(!bench.plan().refresh);
+}
+
+#[test]
 fn partitions_take_turns() {
     let mut bench = Bench::reading(&[0, 1]);
     let order = |plan: &FetchPlan| -> Vec<i32> { asked(plan).iter().map(|it| it.0).collect() };
