@@ -27,6 +27,7 @@ mod route;
 mod sasl;
 mod secret;
 mod security;
+mod silence;
 mod staggered;
 mod stats;
 mod tls;
@@ -53,6 +54,7 @@ pub use sasl::{
 };
 pub use secret::Secret;
 pub use security::Security;
+pub use silence::Silence;
 pub use stats::{ApiStats, BrokerStats, ClientStats, LatencyHistogram};
 pub use tls::TlsFailure;
 #[cfg(feature = "__rustls")]

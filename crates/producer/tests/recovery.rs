@@ -130,7 +130,7 @@ async fn while_a_leader_sleeps_others_are_asked_for_the_next_one_often_and_later
         (3150, 200, 4),
         (5500, 200, 30),
         (12_900, 200, 110),
-        (60_000, 3500, 130),
+        (60_000, 1300, 160),
     ];
     for (asleep, found, metadata_max) in wakes {
         let builder = TestBroker::builder().nodes(2).topic("orders", 1);

@@ -14,7 +14,6 @@ mod plan;
 mod request;
 mod response;
 mod session;
-mod silence;
 mod state;
 mod stats;
 pub(crate) mod task;

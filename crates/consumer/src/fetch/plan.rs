@@ -10,12 +10,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use klamm_net::{NodeId, TopicId, TopicPartition};
+use klamm_net::{NodeId, Silence, TopicId, TopicPartition};
 use tokio::time::Instant;
 
 use super::partition::{Epoch, Leader, Position, ResetTo, Status};
 use super::session::{SessionRequest, Wanted};
-use super::silence::Silence;
 use super::state::FetchState;
 
 /// What is known of the cluster.
@@ -300,7 +299,7 @@ impl FetchState {
             }
             if let Some(silence) = &mut state.fetching {
                 plan.refresh |= silence.looks(now, self.settings.retry_backoff);
-                plan.wake_at(silence.look_at);
+                plan.wake_at(silence.look_at());
                 continue;
             }
             match state.pause.ahead(now) {
@@ -315,7 +314,7 @@ impl FetchState {
             idle -= 1;
             let state = self.nodes.entry(node).or_default();
             let silence = Silence::start(now, self.settings.fetch_max_wait);
-            plan.wake_at(silence.look_at);
+            plan.wake_at(silence.look_at());
             state.fetching = Some(silence);
             plan.fetches.push(FetchPlan {
                 node,

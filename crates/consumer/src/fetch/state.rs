@@ -15,14 +15,13 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
 use klamm_codec::fetch_response::NodeEndpoint;
-use klamm_net::{Backoff, NodeId, TopicPartition};
+use klamm_net::{Backoff, NodeId, Silence, TopicPartition};
 use tokio::time::Instant;
 
 use super::budget::Budget;
 use super::drain::Chunk;
 use super::partition::{Epoch, PartitionState, Pause, Position, ResetTo, Status, Trouble};
 use super::session::FetchSession;
-use super::silence::Silence;
 use crate::config::{IsolationLevel, OffsetReset};
 use crate::error::Error;
 use crate::offset::{OffsetAndMetadata, Offsets};

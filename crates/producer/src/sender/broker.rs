@@ -3,17 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use klamm_net::{Backoff, Silence};
 use tokio::time::Instant;
-
-/// A broker that answers nothing for so long may be asleep, and its partitions led by others by now.
-const SILENCE: Duration = Duration::from_secs(3);
-
-/// From then on others are asked for their new leaders as often as when it was gone: the outage is not much longer than
-/// the brokers' own.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
-
-/// For so long: brokers find out that one is away after `broker.session.timeout.ms`, 9 s unless set.
-const FAILOVER: Duration = Duration::from_secs(10);
 
 /// Small requests that are on their way at once. A broker handles those of a connection one after the other: more of
 /// them would only queue there, and each take as long as all before it, where what waits here takes up what is sent
@@ -37,22 +28,6 @@ pub(super) struct BrokerState {
     pub(super) is_stuck: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Silence {
-    since: Instant,
-    /// When newer metadata is wanted because of it.
-    look_at: Instant,
-}
-
-impl Silence {
-    fn start(now: Instant) -> Self {
-        Self {
-            since: now,
-            look_at: now + SILENCE,
-        }
-    }
-}
-
 impl BrokerState {
     /// Whether a request may be sent now; `is_large` tells whether that is one with a batch's worth of records.
     pub(super) fn takes_more(
@@ -70,13 +45,14 @@ impl BrokerState {
     /// A request is on its way.
     pub(super) fn sent(&mut self, slots: Vec<usize>, now: Instant) {
         self.in_flight.push_back(slots);
-        self.silence.get_or_insert(Silence::start(now));
+        self.silence
+            .get_or_insert(Silence::start(now, Duration::ZERO));
     }
 
     /// The oldest request in flight is answered, or will not be; gives its slots.
     pub(super) fn settled(&mut self, now: Instant) -> Vec<usize> {
         let slots = self.in_flight.pop_front();
-        self.silence = (!self.in_flight.is_empty()).then_some(Silence::start(now));
+        self.silence = (!self.in_flight.is_empty()).then_some(Silence::start(now, Duration::ZERO));
         slots.unwrap_or_default()
     }
 
@@ -89,7 +65,7 @@ impl BrokerState {
 
     /// When [`BrokerState::tick`], or a look at its availability, has something to do.
     pub(super) fn next_timer(&self, stuck_after: Duration) -> Option<Instant> {
-        let look_at = self.silence.map(|silence| silence.look_at);
+        let look_at = self.silence.map(|silence| silence.look_at());
         if self.ready.is_empty() {
             return look_at;
         }
@@ -102,21 +78,11 @@ impl BrokerState {
     }
 
     /// Time has passed; says whether newer metadata is wanted, because the broker is silent.
-    pub(super) fn tick(&mut self, now: Instant) -> bool {
+    pub(super) fn tick(&mut self, now: Instant, backoff: Backoff) -> bool {
         self.throttled_until = self.throttled_until.filter(|until| *until > now);
-        let silence = self.silence.as_mut();
-        let Some(silence) = silence.filter(|silence| silence.look_at <= now) else {
-            return false;
-        };
+        let looks = |silence: &mut Silence| silence.looks(now, backoff);
         // What has another leader by now does not wait for this one any more.
-        let is_waited_for = self.in_flight.iter().any(|slots| !slots.is_empty());
-        let may_be_replaced_soon = now < silence.since + SILENCE + FAILOVER;
-        silence.look_at = now
-            + if is_waited_for && may_be_replaced_soon {
-                LOOK_AGAIN
-            } else {
-                SILENCE
-            };
-        is_waited_for
+        self.silence.as_mut().is_some_and(looks)
+            && self.in_flight.iter().any(|slots| !slots.is_empty())
     }
 }

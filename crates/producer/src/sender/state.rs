@@ -249,7 +249,7 @@ impl SenderState {
     /// Visits the partitions whose time has come.
     pub(super) fn tick(&mut self, now: Instant) {
         for broker in self.brokers.values_mut() {
-            self.metadata_wanted |= broker.tick(now);
+            self.metadata_wanted |= broker.tick(now, self.retry_backoff);
         }
         let due = self.timers.range(..=(now, usize::MAX));
         let due: Vec<_> = due.map(|(_, slot)| *slot).collect();
