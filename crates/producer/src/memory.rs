@@ -77,9 +77,7 @@ impl Memory {
     /// another form.
     pub(crate) fn reserve_beyond_limit(self: &Arc<Self>, bytes: usize) -> Reservation {
         self.lock().reserved += bytes;
-        let mut reservation = Reservation::none(self);
-        reservation.bytes = bytes;
-        reservation
+        Reservation::new(self, bytes, None)
     }
 
     /// Waits in line for `bytes`.
@@ -151,11 +149,7 @@ impl State {
         let buffer = is_full.then(|| self.kept.pop()).flatten();
         let room = memory.limit.saturating_sub(self.reserved) / memory.kept_buffer_bytes.max(1);
         self.kept.truncate(room);
-        Some(Reservation {
-            memory: Arc::clone(memory),
-            bytes,
-            buffer,
-        })
+        Some(Reservation::new(memory, bytes, buffer))
     }
 
     /// Serves waiters from the front as far as memory goes.
@@ -176,13 +170,17 @@ impl State {
 }
 
 impl Reservation {
-    /// A reservation of nothing, to grow.
-    pub(crate) fn none(memory: &Arc<Memory>) -> Self {
+    fn new(memory: &Arc<Memory>, bytes: usize, buffer: Option<Vec<u8>>) -> Self {
         Self {
             memory: Arc::clone(memory),
-            bytes: 0,
-            buffer: None,
+            bytes,
+            buffer,
         }
+    }
+
+    /// A reservation of nothing, to grow.
+    pub(crate) fn none(memory: &Arc<Memory>) -> Self {
+        Self::new(memory, 0, None)
     }
 
     #[cfg(test)]

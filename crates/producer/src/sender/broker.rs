@@ -81,7 +81,8 @@ impl BrokerState {
     pub(super) fn tick(&mut self, now: Instant, backoff: Backoff) -> bool {
         self.throttled_until = self.throttled_until.filter(|until| *until > now);
         let looks = |silence: &mut Silence| silence.looks(now, backoff);
-        // What has another leader by now does not wait for this one any more.
+        // Asked first: a look that is due and was not taken would stay a timer in the past. What has another leader by now
+        // does not wait for this one any more.
         self.silence.as_mut().is_some_and(looks)
             && self.in_flight.iter().any(|slots| !slots.is_empty())
     }
